@@ -199,3 +199,62 @@ export interface Summary {
   before: Rates;
   after: Rates;
 }
+
+type FieldType = 'string' | 'number' | 'boolean' | 'object';
+
+/** What each kind cannot do without; a line that lacks one of these is no record. Optional fields are not listed. */
+const REQUIRED: { readonly [K in RunRecord['kind']]: { readonly [field: string]: FieldType } } = {
+  started: {
+    runId: 'string',
+    experiment: 'string',
+    method: 'string',
+    model: 'string',
+    steps: 'number',
+    hashes: 'object',
+  },
+  resumed: { step: 'number', engine: 'string' },
+  step: { step: 'number', losses: 'object', rows: 'object', seconds: 'number' },
+  progress: { phase: 'string', step: 'number', metric: 'string', done: 'number', total: 'number' },
+  rate: { phase: 'string', step: 'number', metric: 'string', rate: 'object' },
+  attack: { phase: 'string', step: 'number', attack: 'string', epsilon: 'number', rate: 'object' },
+  sample: { phase: 'string', step: 'number', metric: 'string', text: 'string', example: 'string', counted: 'boolean' },
+  checkpoint: { step: 'number', folder: 'string', adapterSha256: 'string' },
+  problem: { problem: 'object' },
+  stopped: { step: 'number' },
+  failed: { problem: 'object' },
+  finished: { seconds: 'number' },
+};
+
+/** Upgrades of old records: the function at version v turns a record of version v into one of v + 1. None are needed yet. */
+const UPGRADES: { readonly [version: number]: (record: Record<string, unknown>) => Record<string, unknown> } = {};
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * One line of records.jsonl, brought to today's version. Undefined for what is no record of ours: a torn line, a kind that a later version
+ * added, a line without the fields its kind needs. Readers skip those.
+ */
+export function parseRecord(line: string): RunRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    // torn: its writer was killed within the write
+    return undefined;
+  }
+  if (!isObject(value) || typeof value.v !== 'number' || typeof value.time !== 'number') return undefined;
+  for (let version = value.v; version < RECORD_VERSION; version++) {
+    const upgrade = UPGRADES[version];
+    if (!upgrade) return undefined;
+    value = upgrade(value as Record<string, unknown>);
+  }
+  const record = value as Record<string, unknown>;
+  const kind = record.kind;
+  if (typeof kind !== 'string' || !Object.hasOwn(REQUIRED, kind)) return undefined;
+  for (const [field, type] of Object.entries(REQUIRED[kind as RunRecord['kind']])) {
+    const found = record[field];
+    if (type === 'object' ? !isObject(found) : typeof found !== type) return undefined;
+  }
+  return record as unknown as RunRecord;
+}

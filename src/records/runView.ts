@@ -42,6 +42,10 @@ export interface RunView {
   attackSuccess: readonly AttackPoint[];
   samples: readonly SampleView[];
   checkpoint?: CheckpointRecord;
+  /** Hash of the trained adapter's file, once finished. */
+  adapterSha256?: string;
+  /** Threads of the session that runs or ran last. */
+  threads?: number;
   problems: readonly ProblemData[];
   /** Working seconds, once finished. */
   seconds?: number;
