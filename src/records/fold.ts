@@ -1,3 +1,4 @@
+import type { ProblemData } from '../base/problem';
 import { median } from '../base/statistics';
 import type { AttackRecord, Phase, Rates, RunRecord, SampleRecord, StepRecord } from './record';
 import type { AttackPoint, RunView, SampleView } from './runView';
@@ -125,6 +126,11 @@ function addAttack(draft: Draft, { phase, step, attack, epsilon, rate }: AttackR
   else points[same] = { step, attack, epsilon, rate };
 }
 
+function addProblem(draft: Draft, problem: ProblemData): void {
+  const known = draft.view.problems.some((it) => it.code === problem.code && it.message === problem.message);
+  if (!known) draft.view.problems = [...draft.view.problems, problem];
+}
+
 function end(draft: Draft, status: RunView['status']): void {
   draft.view.status = status;
   draft.view.activity = undefined;
@@ -152,6 +158,8 @@ function apply(draft: Draft, record: RunRecord): void {
     case 'resumed': {
       dropAfter(draft, record.step);
       const { engine, device, threads } = record;
+      // what made the last session fail is over; warnings stay
+      draft.view.problems = draft.view.problems.filter((it) => it.severity === 'warning');
       Object.assign(draft.view, {
         status: 'running',
         engine,
@@ -163,7 +171,8 @@ function apply(draft: Draft, record: RunRecord): void {
       return;
     }
     case 'step':
-      return addStep(draft, record);
+      addStep(draft, record);
+      return;
     case 'progress': {
       const { phase, metric, done, total } = record;
       draft.view.status = 'running';
@@ -171,30 +180,34 @@ function apply(draft: Draft, record: RunRecord): void {
       return;
     }
     case 'rate':
-      return withRates(draft, record.phase, (rates) => ({ ...rates, [record.metric]: record.rate }));
+      withRates(draft, record.phase, (rates) => ({ ...rates, [record.metric]: record.rate }));
+      return;
     case 'attack':
-      return addAttack(draft, record);
+      addAttack(draft, record);
+      return;
     case 'sample':
-      return addSample(draft, record);
+      addSample(draft, record);
+      return;
     case 'checkpoint':
       draft.view.checkpoint = record;
       return;
     case 'problem':
-      draft.view.problems = [...draft.view.problems, record.problem];
+      addProblem(draft, record.problem);
       return;
     case 'stopped':
-      return end(draft, 'stopped');
+      end(draft, 'stopped');
+      return;
     case 'failed':
-      draft.view.problems = [...draft.view.problems, record.problem];
-      return end(draft, 'failed');
+      addProblem(draft, record.problem);
+      end(draft, 'failed');
+      return;
     case 'finished':
       draft.view.seconds = record.seconds;
       draft.view.adapterSha256 = record.adapterSha256;
-      return end(draft, 'finished');
-    default: {
-      const never: never = record;
-      return never;
-    }
+      end(draft, 'finished');
+      return;
+    default:
+      record satisfies never;
   }
 }
 
