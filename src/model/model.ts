@@ -17,7 +17,12 @@ export interface DecoderConfig {
   normEpsilon: number;
   ropeTheta: number;
   /** `llama3` scaling, where config.json has it. */
-  ropeScaling?: { factor: number; lowFrequencyFactor: number; highFrequencyFactor: number; originalMaxPositions: number };
+  ropeScaling?: {
+    factor: number;
+    lowFrequencyFactor: number;
+    highFrequencyFactor: number;
+    originalMaxPositions: number;
+  };
   tied: boolean;
   attentionBias: boolean;
   mlpBias: boolean;

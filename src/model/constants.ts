@@ -1,0 +1,44 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { DecoderConfig } from './model';
+
+/** What the decoder needs besides weights and depends on shapes only: made once per shape, kept, freed with the model. */
+export class Constants {
+  private readonly made = new Map<string, tf.Tensor[]>();
+
+  /** The tensors under `key`, made by `make` the first time. The oldest of too many are freed. */
+  get(key: string, make: () => tf.Tensor[]): tf.Tensor[] {
+    const found = this.made.get(key);
+    if (found?.every((tensor) => !tensor.isDisposed)) return found;
+    const fresh = tf.tidy(make).map((tensor) => tf.keep(tensor));
+    this.made.set(key, fresh);
+    if (this.made.size > MOST_SHAPES) {
+      const [oldest] = this.made.keys();
+      if (oldest !== undefined) this.free(oldest);
+    }
+    return fresh;
+  }
+
+  private free(key: string): void {
+    tf.dispose(this.made.get(key) ?? []);
+    this.made.delete(key);
+  }
+
+  close(): void {
+    for (const key of [...this.made.keys()]) this.free(key);
+  }
+}
+
+const MOST_SHAPES = 64;
+const owners = new WeakMap<DecoderConfig, Constants>();
+
+/** The constants of a decoder; one set per config object. */
+export function constantsOf(config: DecoderConfig): Constants {
+  const found = owners.get(config) ?? new Constants();
+  owners.set(config, found);
+  return found;
+}
+
+/** Frees what decode has made for this config. Model.close calls it; who builds a config without openModel calls it too. */
+export function freeConstants(config: DecoderConfig): void {
+  owners.get(config)?.close();
+}

@@ -1,0 +1,186 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { MASKED } from './attention';
+import { type Cache, emptyCache, freeCache, keepRows } from './cache';
+import { decode, embed, logits } from './decoder';
+import type { Adapter } from './lora';
+import type { Model, Weights } from './model';
+import { sample } from './sample';
+import { tidied } from './tidied';
+
+export interface GenerateInput {
+  /** Ids of each prompt, of any lengths, none empty. */
+  prompts: readonly (readonly number[])[];
+  /** Instead of the model's own, e.g. with an adapter merged in. */
+  weights?: Weights;
+  adapter?: Adapter;
+  /** Per prompt: added to its embeddings, flat [length, D]. */
+  delta?: readonly (Float32Array | undefined)[];
+  maxNewTokens: number;
+  /** 0 (default): greedy. */
+  temperature?: number;
+  topP?: number;
+  seed?: number;
+  /** Default: the end tokens of config.json and of the chat template's answers. */
+  stopIds?: readonly number[];
+  /** Each new token as it comes, the stop token included. */
+  onToken?: (row: number, id: number) => void;
+}
+
+/** The new ids of each prompt, without the stop token. Rows that have ended cost nothing more. */
+export async function generate(
+  model: Pick<Model, 'config' | 'family' | 'weights'> & Partial<Pick<Model, 'chat'>>,
+  input: GenerateInput,
+): Promise<number[][]> {
+  const { prompts, maxNewTokens, temperature = 0, topP = 1, seed = 0 } = input;
+  const weights = input.weights ?? model.weights;
+  const run = input.adapter && { adapter: input.adapter };
+  const stops = new Set(input.stopIds ?? stopIdsOf(model));
+  const answers: number[][] = prompts.map(() => []);
+  if (prompts.length === 0 || maxNewTokens < 1) return answers;
+
+  const longest = Math.max(...prompts.map((prompt) => prompt.length));
+  // Padded on the left, so that every row's last token is the batch's last.
+  const padding = prompts.map((prompt) => longest - prompt.length);
+  let rows = prompts.map((_, row) => row);
+  let state = tidied(() => {
+    const embeddings = promptEmbeddings(weights, input, longest);
+    const positions = tf.tensor2d(
+      padding.flatMap((pad) => Array.from({ length: longest }, (_, i) => Math.max(0, i - pad))),
+      [rows.length, longest],
+      'int32',
+    );
+    const mask = prefillMask(padding, longest);
+    return last(model, weights, decode(model, weights, { embeddings, positions, mask, cache: emptyCache() }, run));
+  });
+  try {
+    for (let step = 0; ; step++) {
+      const next = await choose(state.logits, { temperature, topP }, seed, rows, step);
+      const going: number[] = [];
+      next.forEach((id, i) => {
+        const row = rows[i]!;
+        input.onToken?.(row, id);
+        if (stops.has(id)) return;
+        answers[row]!.push(id);
+        going.push(i);
+      });
+      if (going.length === 0 || step + 1 === maxNewTokens) return answers;
+      if (going.length < rows.length) {
+        const cache = keepRows(state.cache, going, rows.length);
+        freeCache(state.cache);
+        state = { ...state, cache };
+        rows = going.map((i) => rows[i]!);
+      }
+      const old = state;
+      state = tidied(() => {
+        const ids = going.map((i) => next[i]!);
+        const embeddings = embed(weights, tf.tensor2d(ids, [ids.length, 1], 'int32'));
+        const positions = rows.map((row) => old.cache.length - padding[row]!);
+        const decoded = decode(
+          model,
+          weights,
+          {
+            embeddings,
+            positions: tf.tensor2d(positions, [rows.length, 1], 'int32'),
+            mask: stepMask(
+              rows.map((row) => padding[row]!),
+              old.cache.length + 1,
+            ),
+            cache: old.cache,
+          },
+          run,
+        );
+        return last(model, weights, decoded);
+      });
+      freeState(old);
+    }
+  } finally {
+    freeState(state);
+  }
+}
+
+/** The ids that end an answer of this model. */
+export function stopIdsOf(model: Pick<Model, 'config'> & Partial<Pick<Model, 'chat'>>): number[] {
+  const ids = new Set(model.config.eosIds);
+  if (model.chat?.hasTemplate) ids.add(model.chat.endId);
+  return [...ids];
+}
+
+interface State {
+  /** [B, V] of the last token. */
+  logits: tf.Tensor2D;
+  cache: Cache;
+}
+
+function freeState({ logits: scores, cache }: State): void {
+  scores.dispose();
+  freeCache(cache);
+}
+
+function last(
+  model: Pick<Model, 'config'>,
+  weights: Weights,
+  { hidden, cache }: { hidden: tf.Tensor3D; cache?: Cache },
+): State {
+  if (!cache) throw new Error('decode gave no cache');
+  const [batch, length] = hidden.shape;
+  const end = tf.reshape(tf.slice(hidden, [0, length - 1, 0], [batch, 1, model.config.hiddenSize]), [batch, -1]);
+  return { logits: logits(weights, end as tf.Tensor2D), cache };
+}
+
+async function choose(
+  scores: tf.Tensor2D,
+  options: { temperature: number; topP: number },
+  seed: number,
+  rows: readonly number[],
+  step: number,
+): Promise<number[]> {
+  if (options.temperature === 0) {
+    const best = tf.argMax(scores, 1);
+    const ids = Array.from(await best.data());
+    best.dispose();
+    return ids;
+  }
+  const [, size] = scores.shape;
+  const all = (await scores.data()) as Float32Array;
+  return rows.map((row, i) => sample(all.subarray(i * size, (i + 1) * size), options, seed, row, step));
+}
+
+/** [B, longest, D]: embeddings of the padded prompts, each with its delta. */
+function promptEmbeddings(weights: Weights, { prompts, delta }: GenerateInput, longest: number): tf.Tensor3D {
+  const ids = prompts.flatMap((prompt) => [...new Array<number>(longest - prompt.length).fill(0), ...prompt]);
+  const embeddings = embed(weights, tf.tensor2d(ids, [prompts.length, longest], 'int32'));
+  if (!delta?.some((one) => one)) return embeddings;
+  const size = embeddings.shape[2];
+  const values = new Float32Array(prompts.length * longest * size);
+  delta.forEach((one, row) => {
+    if (!one) return;
+    const length = prompts[row]?.length ?? 0;
+    if (one.length !== length * size)
+      throw new Error(`delta of row ${row} has ${one.length} numbers, its prompt needs ${length} x ${size}`);
+    values.set(one, (row * longest + longest - length) * size);
+  });
+  return tf.add(embeddings, tf.tensor3d(values, [prompts.length, longest, size]));
+}
+
+/** [B, longest, longest]: causal, and no look at the padding. */
+function prefillMask(padding: readonly number[], longest: number): tf.Tensor3D {
+  const values = new Float32Array(padding.length * longest * longest);
+  padding.forEach((pad, row) => {
+    for (let i = 0; i < longest; i++) {
+      const start = (row * longest + i) * longest;
+      values.fill(MASKED, start, start + pad);
+      values.fill(MASKED, start + i + 1, start + longest);
+    }
+  });
+  return tf.tensor3d(values, [padding.length, longest, longest]);
+}
+
+/** [B, 1, seen]: no look at the padding; none where there is no padding. */
+function stepMask(padding: readonly number[], seen: number): tf.Tensor3D | undefined {
+  if (padding.every((pad) => pad === 0)) return undefined;
+  const values = new Float32Array(padding.length * seen);
+  padding.forEach((pad, row) => {
+    values.fill(MASKED, row * seen, row * seen + pad);
+  });
+  return tf.tensor3d(values, [padding.length, 1, seen]);
+}

@@ -1,0 +1,174 @@
+import { Problem } from '../base/problem';
+
+// The safetensors format: 8 bytes header length (little endian), a JSON header, then the numbers, packed without gaps.
+
+export type FloatType = 'F32' | 'F16' | 'BF16';
+const BYTES: { [dtype in FloatType]: number } = { F32: 4, F16: 2, BF16: 2 };
+/** The limit of the reference implementation, against headers made to exhaust memory. */
+const MAX_HEADER = 100_000_000;
+
+export interface TensorEntry {
+  dtype: FloatType;
+  shape: number[];
+  /** Bytes from the start of the file. */
+  start: number;
+  end: number;
+}
+export interface TensorData {
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+/**
+ * Reads the header. `bytes` must hold at least the header; `fileSize` is the whole file's.
+ * @throws Problem `safetensors` on any length, range, type or shape that does not fit.
+ */
+export function parseSafetensorsHeader(bytes: Uint8Array, fileSize: number, file: string): Map<string, TensorEntry> {
+  const wrong = (what: string) =>
+    new Problem('safetensors', `${what}; the file is broken or was cut off, fetch it again.`, { file });
+  const dataStart = 8 + safetensorsHeaderLength(bytes, fileSize, file);
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, dataStart)));
+  } catch {
+    throw wrong('the header is not JSON');
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw wrong('the header is not an object');
+  const entries = new Map<string, TensorEntry>();
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') continue;
+    const { dtype, shape, data_offsets: offsets } = (value ?? {}) as { [key: string]: unknown };
+    if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')
+      throw new Problem('safetensors', `tensor ${name} has type ${String(dtype)}; supported: F32, F16, BF16.`, {
+        file,
+      });
+    if (!isCounts(shape)) throw wrong(`tensor ${name} has the shape ${JSON.stringify(shape)}`);
+    if (!isCounts(offsets) || offsets.length !== 2)
+      throw wrong(`tensor ${name} has the range ${JSON.stringify(offsets)}`);
+    const [from, to] = offsets as [number, number];
+    const size = shape.reduce((a, b) => a * b, 1) * BYTES[dtype];
+    if (to - from !== size) throw wrong(`tensor ${name} should take ${size} bytes and takes ${to - from}`);
+    if (dataStart + to > fileSize) throw wrong(`tensor ${name} ends at byte ${dataStart + to} of ${fileSize}`);
+    entries.set(name, { dtype, shape, start: dataStart + from, end: dataStart + to });
+  }
+  const sorted = [...entries].sort((a, b) => a[1].start - b[1].start || a[1].end - b[1].end);
+  let end = dataStart;
+  for (const [name, entry] of sorted) {
+    if (entry.start !== end) throw wrong(`tensor ${name} overlaps another or leaves a gap`);
+    end = entry.end;
+  }
+  if (end !== fileSize) throw wrong(`${fileSize - end} bytes belong to no tensor`);
+  return entries;
+}
+
+/** Length of the JSON header in bytes. `bytes`: the first 8 bytes at least. */
+export function safetensorsHeaderLength(bytes: Uint8Array, fileSize: number, file: string): number {
+  const wrong = (what: string) =>
+    new Problem('safetensors', `${what}; the file is broken or was cut off, fetch it again.`, { file });
+  if (bytes.length < 8) throw wrong(`${bytes.length} bytes are no safetensors file`);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+  if (length > MAX_HEADER || 8 + length > fileSize) throw wrong(`the header claims ${length} bytes of ${fileSize}`);
+  return length;
+}
+
+/** All tensors of a whole file in memory. */
+export function decodeSafetensors(bytes: Uint8Array, file = 'safetensors'): { [name: string]: TensorData } {
+  const entries = parseSafetensorsHeader(bytes, bytes.length, file);
+  return Object.fromEntries(
+    [...entries].map(([name, { dtype, shape, start, end }]) => [
+      name,
+      { shape, data: decodeFloats(bytes.subarray(start, end), dtype) },
+    ]),
+  );
+}
+
+/** A whole file. Names are sorted and keys have one order, so equal tensors give equal bytes. */
+export function encodeSafetensors(tensors: {
+  readonly [name: string]: TensorData & { dtype?: 'F32' | 'F16' };
+}): Uint8Array {
+  const header: { [name: string]: unknown } = { __metadata__: { format: 'pt' } };
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for (const name of Object.keys(tensors).sort()) {
+    const { shape, data, dtype = 'F32' } = tensors[name]!;
+    const count = shape.reduce((a, b) => a * b, 1);
+    if (count !== data.length) throw new Error(`${name}: shape [${shape}] has ${count} numbers, got ${data.length}`);
+    const part = dtype === 'F32' ? floats32(data) : floats16(data);
+    header[name] = { dtype, shape: [...shape], data_offsets: [size, size + part.length] };
+    parts.push(part);
+    size += part.length;
+  }
+  // Padded with blanks to 8 bytes, as the reference implementation does, so that the numbers are aligned.
+  const json = JSON.stringify(header);
+  const text = new TextEncoder().encode(json + ' '.repeat((8 - (new TextEncoder().encode(json).length % 8)) % 8));
+  const bytes = new Uint8Array(8 + text.length + size);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  let at = 8 + text.length;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
+
+let halfTable: Float32Array | undefined;
+
+/** F32, F16 or BF16 bytes (little endian) as float32. */
+export function decodeFloats(bytes: Uint8Array, dtype: FloatType): Float32Array {
+  const aligned = bytes.slice();
+  if (dtype === 'F32') return new Float32Array(aligned.buffer);
+  const bits = new Uint16Array(aligned.buffer);
+  const result = new Float32Array(bits.length);
+  if (dtype === 'BF16') {
+    const words = new Uint32Array(result.buffer);
+    for (let i = 0; i < bits.length; i++) words[i] = bits[i]! << 16;
+  } else {
+    halfTable ??= Float32Array.from({ length: 65536 }, (_, half) => halfToFloat(half));
+    for (let i = 0; i < bits.length; i++) result[i] = halfTable[bits[i]!]!;
+  }
+  return result;
+}
+
+function halfToFloat(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 31;
+  const fraction = half & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+function floats32(data: Float32Array): Uint8Array {
+  const copy = Float32Array.from(data);
+  return new Uint8Array(copy.buffer);
+}
+
+/** Rounds to nearest, ties to even, as IEEE 754 and PyTorch do. */
+function floats16(data: Float32Array): Uint8Array {
+  const words = new Uint32Array(Float32Array.from(data).buffer);
+  const halves = new Uint16Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const word = words[i]!;
+    const sign = (word >>> 16) & 0x8000;
+    const magnitude = word & 0x7fffffff;
+    if (magnitude > 0x7f800000) halves[i] = sign | 0x7e00;
+    else if (magnitude >= 0x477ff000) halves[i] = sign | 0x7c00;
+    else if (magnitude >= 0x38800000) {
+      const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+      halves[i] = sign | ((rounded - 0x38000000) >>> 13);
+    } else halves[i] = sign | roundHalfEven(Math.abs(data[i]!) * 2 ** 24);
+  }
+  return new Uint8Array(halves.buffer);
+}
+
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}
