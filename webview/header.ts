@@ -1,0 +1,158 @@
+import type { RunContext } from '../src/protocol/panels';
+import type { RunStatus, RunView } from '../src/records/runView';
+import { type Child, element, svgElement } from './element';
+import { send } from './link';
+import { metricLabel } from './metrics';
+import { duration, t } from './text';
+import { button } from './ui';
+
+/** A status as a reader sees it: a run whose records say "running" but which nobody writes was interrupted. */
+export type ShownStatus = RunStatus | 'interrupted';
+
+export function shownStatus(view: RunView, context: RunContext): ShownStatus {
+  return view.status === 'running' && !context.live ? 'interrupted' : view.status;
+}
+
+function statusText(status: ShownStatus): string {
+  const texts: { [K in ShownStatus]: string } = {
+    waiting: t('Waiting'),
+    running: t('Running'),
+    stopped: t('Stopped'),
+    interrupted: t('Interrupted'),
+    failed: t('Failed'),
+    finished: t('Finished'),
+  };
+  return texts[status];
+}
+
+// One shape per status, so that nothing hangs on colour.
+const SHAPES: { [K in ShownStatus]: string } = {
+  waiting: 'M3 8h2M7 8h2M11 8h2',
+  running: 'M5 3l8 5-8 5z',
+  stopped: 'M4 4h8v8H4z',
+  interrupted: 'M5 3v10M11 3v10',
+  failed: 'M4 4l8 8M12 4l-8 8',
+  finished: 'M3 8.5l3.5 3.5L13 5',
+};
+
+function secondsLeft(view: RunView): number | undefined {
+  return view.secondsPerStep === undefined ? undefined : (view.steps - view.step) * view.secondsPerStep;
+}
+
+/** What is going on, in one sentence. */
+function activity(view: RunView, status: ShownStatus): string {
+  if (status === 'waiting') return t('The worker loads the model; the first numbers follow.');
+  if (status === 'stopped') return t('Stopped after step {0}. Resume goes on from there.', view.step);
+  if (status === 'interrupted')
+    return t('The worker ended without a word after step {0}. Resume goes on from the last checkpoint.', view.step);
+  if (status === 'failed') return t('The run failed after step {0}.', view.step);
+  if (status === 'finished') return view.seconds === undefined ? t('Done.') : t('Done in {0}.', duration(view.seconds));
+  const now = view.activity;
+  if (now && now.phase !== 'training') {
+    const measure = metricLabel(now.metric);
+    return now.phase === 'before'
+      ? t('Before training: {0}, {1} of {2}', measure, now.done, now.total)
+      : now.phase === 'after'
+        ? t('After training: {0}, {1} of {2}', measure, now.done, now.total)
+        : t('During training: {0}, {1} of {2}', measure, now.done, now.total);
+  }
+  const left = secondsLeft(view);
+  return left === undefined ? t('Training') : t('Training, about {0} left, then the evaluation', duration(left));
+}
+
+function progressOf(view: RunView, status: ShownStatus): HTMLElement {
+  const share = view.steps > 0 ? view.step / view.steps : 0;
+  const bar = svgElement(
+    'svg',
+    { class: 'bar', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': true },
+    svgElement('rect', { class: 'track', width: 100, height: 4 }),
+    svgElement('rect', { class: 'done', width: 100 * share, height: 4 }),
+  );
+  return element(
+    'div',
+    { class: 'progress' },
+    element(
+      'div',
+      {
+        role: 'progressbar',
+        'aria-label': t('Optimizer steps'),
+        'aria-valuemin': 0,
+        'aria-valuemax': view.steps,
+        'aria-valuenow': view.step,
+      },
+      bar,
+    ),
+    element(
+      'p',
+      {},
+      element('strong', {}, view.steps > 0 ? t('Step {0} of {1}', view.step, view.steps) : t('Step {0}', view.step)),
+      ' ',
+      element('span', { class: 'activity' }, activity(view, status)),
+    ),
+  );
+}
+
+function fact(name: string, value: Child): HTMLElement[] {
+  return [element('div', {}, element('dt', {}, name), element('dd', {}, value))];
+}
+
+function problemText(problem: RunView['problems'][number]): HTMLElement {
+  return element(
+    'li',
+    { class: problem.severity },
+    element('strong', {}, problem.severity === 'error' ? t('Problem') : t('Warning')),
+    ' ',
+    problem.message,
+    problem.at?.length ? element('span', { class: 'note' }, ` (${problem.at.join('.')})`) : undefined,
+  );
+}
+
+/** Name, status, progress, facts, actions and problems of the run. */
+export function header(view: RunView, context: RunContext): HTMLElement {
+  const status = shownStatus(view, context);
+  const { started } = view;
+  const actions: HTMLElement[] = [];
+  if (context.live && context.trusted) actions.push(button(t('Stop'), () => send({ t: 'stop' })));
+  if (!context.live && context.trusted && status !== 'finished')
+    actions.push(button(t('Resume'), () => send({ t: 'resume' }), 'primary'));
+  if (status === 'finished') actions.push(button(t('Show Report'), () => send({ t: 'report' }), 'primary'));
+  actions.push(button(t('Show Log'), () => send({ t: 'log' })));
+  return element(
+    'header',
+    {},
+    element(
+      'div',
+      { class: 'title' },
+      element('h1', {}, started?.experiment ?? t('Run')),
+      element(
+        'span',
+        { class: `status ${status}` },
+        svgElement(
+          'svg',
+          { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': true },
+          svgElement('path', { d: SHAPES[status] }),
+        ),
+        statusText(status),
+      ),
+      element('span', { class: 'actions' }, ...actions),
+    ),
+    progressOf(view, status),
+    element(
+      'dl',
+      { class: 'facts' },
+      ...fact(t('Method'), started?.method.toUpperCase()),
+      ...fact(t('Model'), started?.model),
+      ...fact(t('Engine'), view.engine),
+      ...fact(t('Device'), view.device),
+      ...fact(t('Threads'), view.threads ?? started?.threads),
+      ...fact(t('Seed'), started?.seed),
+      ...fact(t('Time per step'), view.secondsPerStep === undefined ? undefined : duration1(view.secondsPerStep)),
+      ...fact(t('Run'), started?.runId),
+    ),
+    view.problems.length > 0 && element('ul', { class: 'problems' }, ...view.problems.map(problemText)),
+  );
+}
+
+function duration1(seconds: number): string {
+  return seconds < 10 ? t('{0} s', seconds.toFixed(2)) : duration(seconds);
+}

@@ -1,0 +1,115 @@
+import 'uplot/dist/uPlot.min.css';
+import './monitor.css';
+import type { RunContext } from '../src/protocol/panels';
+import { foldAll } from '../src/records/fold';
+import type { RunView } from '../src/records/runView';
+import { charts } from './charts';
+import { comparison } from './comparison';
+import { configuration } from './configuration';
+import { element } from './element';
+import { header, shownStatus } from './header';
+import { onMessage, remember, send } from './link';
+import { samples } from './samples';
+import { readTranslations, t } from './text';
+import { onThemeChange } from './theme';
+
+// A monitor shows one run. The host sends the whole view once, then records as they come; this page folds them with the same reducer as
+// everybody else, and draws at most once per frame.
+
+const SPEAK_EVERY = 10_000;
+
+function start(root: HTMLElement): void {
+  let view: RunView | undefined;
+  let context: RunContext | undefined;
+  let drawn: Partial<{ rates: RunView['rates']; context: RunContext }> = {};
+  let due = false;
+  let spokenAt = 0;
+
+  const top = element('div', {});
+  const rates = element('section', { 'aria-label': t('Before and after') });
+  const curves = charts();
+  const outputs = samples();
+  const settings = element('div', {});
+  const live = element('p', { class: 'hidden', role: 'status' });
+  root.replaceChildren(
+    live,
+    top,
+    rates,
+    element('section', { class: 'charts', 'aria-label': t('Curves') }, ...curves.elements),
+    outputs.element,
+    settings,
+  );
+
+  function speak(text: string): void {
+    if (Date.now() - spokenAt < SPEAK_EVERY || live.textContent === text) return;
+    spokenAt = Date.now();
+    live.textContent = text;
+  }
+
+  /** Keeps the keyboard where it was: the header is made anew with every step. */
+  function drawHeader(now: RunView, about: RunContext): void {
+    const focused = top.contains(document.activeElement) ? document.activeElement?.textContent : undefined;
+    top.replaceChildren(header(now, about));
+    if (focused) {
+      const same = [...top.querySelectorAll<HTMLElement>('vscode-button')].find((it) => it.textContent === focused);
+      same?.focus();
+    }
+  }
+
+  function draw(): void {
+    due = false;
+    if (!view || !context) return;
+    drawHeader(view, context);
+    if (drawn.rates !== view.rates)
+      rates.replaceChildren(
+        element('h2', {}, t('Before and after')),
+        element(
+          'p',
+          { class: 'note' },
+          t('Rates with their 95 % Wilson intervals; n is the number of examples judged.'),
+        ),
+        comparison(view),
+      );
+    if (drawn.context !== context) settings.replaceChildren(configuration(context));
+    drawn = { rates: view.rates, context };
+    curves.update(view);
+    outputs.update(view);
+    speak(t('{0}, step {1} of {2}', shownStatus(view, context), view.step, view.steps));
+  }
+
+  function schedule(): void {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(draw);
+  }
+
+  onThemeChange(() => curves.restyle());
+  onMessage((message) => {
+    switch (message.t) {
+      case 'view':
+        ({ view, context } = message);
+        remember({ folder: context.folder });
+        return schedule();
+      case 'records':
+        if (view) view = foldAll(view, message.records);
+        return schedule();
+      case 'context':
+        context = message.context;
+        return schedule();
+      case 'texts':
+        return outputs.texts(message.texts);
+      case 'notFound':
+        root.replaceChildren(
+          element('p', { class: 'empty' }, t('There is no run in {0} any more. Close this panel.', message.folder)),
+        );
+        return;
+      default:
+        message satisfies never;
+    }
+  });
+  send({ t: 'ready' });
+}
+
+readTranslations();
+const main = document.getElementById('monitor');
+if (main) start(main);
