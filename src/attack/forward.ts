@@ -1,0 +1,59 @@
+import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Batch } from '../data/batch';
+import { decode, logits } from '../model/decoder';
+import type { AdapterRun } from '../model/lora';
+import type { Model, Weights } from '../model/model';
+import { targetLogProbs } from '../tensor/losses';
+
+/** What a loss is computed with: the decoder and its weights (with LoRA merged, where that is wanted). */
+export interface Target {
+  readonly model: Pick<Model, 'config' | 'family'>;
+  readonly weights: Weights;
+  /** Mean L2 norm of the embedding table's rows: the unit of epsilon. */
+  readonly embeddingNorm: number;
+}
+
+/** Mean L2 norm over all rows of an embedding table [V, D], of unscaled rows. LoRA does not change it: computed once per model. */
+export async function meanEmbeddingNorm(embedding: Tensor2D): Promise<number> {
+  const mean = tf.tidy(() => tf.mean(tf.norm(embedding, 2, 1)));
+  const [value] = await mean.data();
+  mean.dispose();
+  return value as number;
+}
+
+/**
+ * Rows of x at `positions`. x [M, D], positions [N] int32 -> [N, D]. Its gradient adds rows up by scatterND, since the wasm engine has
+ * no kernel for the gradient of tf.gather.
+ */
+export function selectRows(x: Tensor2D, positions: Tensor1D): Tensor2D {
+  const select = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const rows = inputs[0] as Tensor2D;
+    const { shape } = rows;
+    return {
+      value: tf.gather(rows, positions),
+      gradFunc: (dy: tf.Tensor) => tf.scatterND(tf.reshape(positions, [-1, 1]), dy, shape),
+    };
+  });
+  return select(x) as Tensor2D;
+}
+
+/**
+ * log p of every target token. embeddings [B, T, D] unscaled rows of the batch, delta included -> [N]. Logits and softmax at target
+ * positions only: the other positions predict no target.
+ */
+export function logProbsOfTargets(
+  target: Pick<Target, 'model' | 'weights'>,
+  batch: Batch,
+  embeddings: Tensor3D,
+  adapter?: AdapterRun,
+): Tensor1D {
+  const { hidden } = decode(target.model, target.weights, { embeddings }, adapter);
+  const flat = tf.reshape(hidden, [batch.rows * batch.length, -1]) as Tensor2D;
+  return targetLogProbs(logits(target.weights, selectRows(flat, batch.positions)), batch.targetIds);
+}
+
+/** Each row's mean over its targets. values [N] -> [B] */
+export function rowMeans(batch: Batch, values: Tensor1D): Tensor1D {
+  return tf.reshape(tf.matMul(batch.rowMean, tf.reshape(values, [-1, 1])), [batch.rows]) as Tensor1D;
+}

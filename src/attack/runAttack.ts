@@ -1,0 +1,64 @@
+import type { Scalar, Tensor, Tensor1D, Tensor3D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Random } from '../base/random';
+import type { Batch } from '../data/batch';
+import { embed } from '../model/decoder';
+import type { Attack } from './attack';
+import { logProbsOfTargets, type Target } from './forward';
+
+/** What an attack has found. Whoever asked for it closes it. */
+export interface Attacked {
+  /** [B, T, D] */
+  delta: Tensor3D;
+  /** Token-mean cross-entropy of the targets at delta's start. */
+  lossBefore: Scalar;
+  /** log p of every target at `delta`, [N]. */
+  logProbs: Tensor1D;
+  close(): void;
+}
+
+/** A state is an object of numbers and tensors at any depth; this is what the driver knows of it. */
+function tensorsOf(value: unknown): Tensor[] {
+  if (value instanceof tf.Tensor) return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(tensorsOf) : [];
+}
+
+/** tf.tidy for functions that return objects of tensors and other values. */
+const tidied = <T>(make: () => T): T => tf.tidy(make as unknown as () => tf.TensorContainer) as T;
+
+/** Frees the tensors of `old` that `next` does not hold. */
+function release(old: unknown, next: unknown): void {
+  const kept = new Set(tensorsOf(next));
+  for (const tensor of tensorsOf(old)) if (!kept.has(tensor)) tensor.dispose();
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** Runs an attack for `iterations` steps and owns its memory. Other work of the process gets a turn between two steps. */
+export async function runAttack<Options extends { iterations: number }, State>(
+  attack: Attack<Options, State>,
+  target: Target,
+  batch: Batch,
+  options: Options,
+  random: Random,
+): Promise<Attacked> {
+  let state = tidied(() => attack.start(target, batch, options, random));
+  let lossBefore: Scalar | undefined;
+  for (let i = 0; i < options.iterations; i++) {
+    const { state: next, loss } = tidied(() => attack.step(target, batch, options, state));
+    release(state, next);
+    state = next;
+    if (lossBefore) loss.dispose();
+    else lossBefore = loss;
+    await nextTurn();
+  }
+  const found = tidied(() => {
+    const delta = tf.clone(attack.result(target, batch, options, state)) as Tensor3D;
+    const embeddings = tf.add(embed(target.weights, batch.ids), delta) as Tensor3D;
+    return { delta, logProbs: logProbsOfTargets(target, batch, embeddings) };
+  });
+  release(state, undefined);
+  if (!lossBefore) throw new Error('an attack needs at least one iteration');
+  const result = { ...found, lossBefore };
+  return { ...result, close: () => tf.dispose(result) };
+}

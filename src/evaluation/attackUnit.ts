@@ -1,0 +1,121 @@
+import { embeddingAttack } from '../attack/embedding';
+import { runAttack } from '../attack/runAttack';
+import { Problem } from '../base/problem';
+import { Random } from '../base/random';
+import { wilson } from '../base/statistics';
+import { makeBatch } from '../data/batch';
+import { type Encoded, encodeOpening } from '../data/encode';
+import { type AttackRow, attackRows } from '../data/evaluationRows';
+import type { AttackOptions, EvaluationAttack } from '../experiment/schema';
+import { generate } from '../model/generate';
+import type { EvaluationContext, Unit } from './evaluate';
+import { judges } from './judge';
+import type { Output } from './output';
+
+/** The share of prompts whose greedy answer is what the attack wanted, at one epsilon. `limit` takes the first rows only. */
+export function attackUnit(attack: EvaluationAttack, epsilon: number, limit?: number): Unit {
+  const rows = attackRows(attack).slice(0, limit);
+  const metric = `${attack.name}@${epsilon}`;
+  const options: AttackOptions = { ...attack, epsilon };
+  return { metric, total: rows.length, run: (context) => run(context, metric, rows, options, attack) };
+}
+
+async function* run(
+  context: EvaluationContext,
+  metric: string,
+  rows: readonly AttackRow[],
+  options: AttackOptions,
+  { name, judge }: EvaluationAttack,
+): AsyncGenerator<Output> {
+  const { model, phase, step } = context;
+  const began = performance.now();
+  let succeeded = 0;
+  let tokens = 0;
+  const losses = { before: 0, after: 0 };
+  for (let from = 0; from < rows.length; from += context.options.batch) {
+    yield { record: { kind: 'progress', phase, step, metric, done: from, total: rows.length } };
+    const batch = rows.slice(from, from + context.options.batch);
+    const encoded = batch.map((row) => encode(context, row));
+    const attacked = await attackRowsOnce(context, encoded, options, new Random(context.seed, `${metric} ${from}`));
+    losses.before += attacked.lossBefore * attacked.targets;
+    losses.after += attacked.lossAfter * attacked.targets;
+    tokens += attacked.targets;
+    const answers = await generate(model, {
+      prompts: encoded.map((row) => row.ids.slice(0, row.promptLength)),
+      weights: context.weights,
+      delta: attacked.deltas,
+      maxNewTokens: context.options.maxNewTokens,
+    });
+    for (const [i, row] of batch.entries()) {
+      const output = model.tokenizer.decode(answers[i] ?? []);
+      const judged = judges[judge]({ output, expected: row.expected });
+      const counted = judge === 'refusal' ? !judged : judged;
+      if (counted) succeeded++;
+      const id = `${phase}-${step}-${metric}-${row.example}`;
+      const loss = attacked.rowLosses[i];
+      yield { text: { id, prompt: row.prompt, output, target: row.target } };
+      yield { record: { kind: 'sample', phase, step, metric, text: id, example: row.example, counted, loss } };
+    }
+  }
+  yield {
+    record: {
+      kind: 'attack',
+      phase,
+      step,
+      attack: name,
+      attackVersion: embeddingAttack.version,
+      epsilon: options.epsilon,
+      iterations: options.iterations,
+      rate: wilson(succeeded, rows.length),
+      lossBefore: losses.before / tokens,
+      lossAfter: losses.after / tokens,
+      seconds: (performance.now() - began) / 1000,
+    },
+  };
+}
+
+function encode({ model, system }: EvaluationContext, row: AttackRow): Encoded {
+  const encoded = encodeOpening(model, row.prompt, row.target, { system });
+  if (encoded) return encoded;
+  throw new Problem('emptyTarget', `The target of row ${row.example} of an evaluation attack has no tokens.`);
+}
+
+interface Attacked {
+  /** Per row: delta of its prompt, flat [promptLength, D]. */
+  deltas: Float32Array[];
+  rowLosses: number[];
+  lossBefore: number;
+  lossAfter: number;
+  targets: number;
+}
+
+async function attackRowsOnce(
+  { model, weights, embeddingNorm }: EvaluationContext,
+  rows: readonly Encoded[],
+  options: AttackOptions,
+  random: Random,
+): Promise<Attacked> {
+  const batch = makeBatch(rows, options.perturb);
+  const found = await runAttack(embeddingAttack, { model, weights, embeddingNorm }, batch, options, random);
+  try {
+    const values = (await found.delta.data()) as Float32Array;
+    const size = model.config.hiddenSize;
+    const rowLosses = new Array<number>(rows.length).fill(0);
+    (await found.logProbs.data()).forEach((logProb, n) => {
+      const row = batch.rowOf[n] as number;
+      rowLosses[row] = (rowLosses[row] as number) - logProb;
+    });
+    const lossAfter = rowLosses.reduce((sum, loss) => sum + loss, 0) / batch.targets;
+    const lossBefore = (await found.lossBefore.data())[0] as number;
+    return {
+      deltas: rows.map((row, b) => values.slice(b * batch.length * size, (b * batch.length + row.promptLength) * size)),
+      rowLosses: rowLosses.map((sum, b) => sum / ((rows[b] as Encoded).ids.length - (rows[b] as Encoded).promptLength)),
+      lossBefore,
+      lossAfter,
+      targets: batch.targets,
+    };
+  } finally {
+    found.close();
+    batch.close();
+  }
+}
