@@ -1,0 +1,175 @@
+import type { Scalar, Tensor1D, Tensor3D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { embeddingAttack } from '../attack/embedding';
+import { logProbsOfTargets, rowMeans } from '../attack/forward';
+import { type Attacked, runAttack } from '../attack/runAttack';
+import { Random } from '../base/random';
+import { type Batch, makeBatch } from '../data/batch';
+import type { MicroBatch } from '../data/batches';
+import { type CapoInput, type CapoLoss, capoLoss } from '../defense/capo';
+import { type CatLoss, catLoss } from '../defense/cat';
+import { orderReferences, type Reference } from '../defense/reference';
+import { sftLoss } from '../defense/sft';
+import type { CapoOptions } from '../experiment/schema';
+import { embed } from '../model/decoder';
+import { type Adapter, type AdapterRun, freeMerged, mergeAdapter } from '../model/lora';
+import type { TensorRecord } from '../tensor/optimizer';
+import { addGradients, differentiate } from './differentiate';
+import type { Setup } from './setUp';
+
+export type Loss = CatLoss | CapoLoss;
+
+/** Tensors of one micro-batch; whoever asked for them frees them. */
+export interface MicroResult {
+  gradients: TensorRecord;
+  /** One per group of rows; their totals add up to the micro-batch's loss. */
+  losses: Loss[];
+  /** Token-mean loss of the targets at delta's start and at the delta that is used. */
+  attack?: { before: Scalar; after: Scalar };
+  tokens: number;
+}
+
+/** Log-probabilities of a group's harmful answers [N] and safe answers [M], and the batches they come from. */
+interface PairLogProbs {
+  harmful: Tensor1D;
+  safe: Tensor1D;
+}
+
+/** Gradients and losses of one micro-batch. `index` counts them from 0 over the whole run and names the random numbers it uses. */
+export async function microGradients(
+  setup: Setup,
+  adapter: Adapter,
+  micro: MicroBatch,
+  index: number,
+  references: readonly Reference[] | undefined,
+): Promise<MicroResult> {
+  const { lora, seed } = setup.resolved;
+  const dropout = (group: number) =>
+    lora.dropout > 0 ? { rate: lora.dropout, seed, counter: 2 * index + group } : undefined;
+  const groups: MicroResult[] = [];
+  if (micro.adversarial.length > 0)
+    groups.push(await adversarialGradients(setup, adapter, micro.adversarial, index, dropout(0), references));
+  if (micro.utility.length > 0) groups.push(utilityGradients(setup, adapter, micro.utility, dropout(1)));
+  return groups.reduce((a, b) => ({
+    gradients: addGradients(a.gradients, b.gradients),
+    losses: [...a.losses, ...b.losses],
+    attack: a.attack ?? b.attack,
+    tokens: a.tokens + b.tokens,
+  }));
+}
+
+function utilityGradients(
+  { model, resolved: { method }, utility }: Setup,
+  adapter: Adapter,
+  rows: readonly number[],
+  dropout: AdapterRun['dropout'],
+): MicroResult {
+  const batch = makeBatch(rows.flatMap((row) => utility[row] ?? []));
+  const { loss, gradients } = differentiate<Loss>(adapter, dropout, (run) => {
+    const embeddings = embed(model.weights, batch.ids);
+    const logProbs = logProbsOfTargets({ model, weights: model.weights }, batch, embeddings, run);
+    return method.name === 'capo' ? capoLoss({ utility: logProbs }, method) : catLoss({ utility: logProbs }, method);
+  });
+  batch.close();
+  return { gradients, losses: [loss], tokens: batch.tokens };
+}
+
+async function adversarialGradients(
+  setup: Setup,
+  adapter: Adapter,
+  rows: readonly number[],
+  index: number,
+  dropout: AdapterRun['dropout'],
+  references: readonly Reference[] | undefined,
+): Promise<MicroResult> {
+  const { model, resolved } = setup;
+  const { method } = resolved;
+  const pairs = rows.flatMap((row) => setup.adversarial[row] ?? []);
+  const harmful = makeBatch(
+    pairs.map((pair) => pair.harmful),
+    resolved.attack.perturb,
+  );
+  const safe = makeBatch(pairs.map((pair) => pair.safe));
+  // (prompt, harmful) and (prompt, safe) run as one batch; with right padding the prompt is a common prefix of both.
+  const both = makeBatch([...pairs.map((pair) => pair.harmful), ...pairs.map((pair) => pair.safe)]);
+  const attacked = method.name === 'sft' ? undefined : await attackBatch(setup, adapter, harmful, index);
+  const embeddings = tf.tidy(() => {
+    const clean = embed(model.weights, both.ids);
+    return attacked ? (tf.add(clean, moveDelta(attacked.delta, both.length)) as Tensor3D) : clean;
+  });
+  const logProbs = (run?: AdapterRun): PairLogProbs => {
+    const all = logProbsOfTargets({ model, weights: model.weights }, both, embeddings, run);
+    return { harmful: tf.slice(all, 0, harmful.targets), safe: tf.slice(all, harmful.targets, safe.targets) };
+  };
+  const reference =
+    method.name === 'capo' ? referenceOf(method, rows, references, { harmful, safe }, logProbs) : undefined;
+  const { loss, gradients } = differentiate<Loss>(adapter, dropout, (run) => {
+    const now = logProbs(run);
+    if (method.name === 'cat') return catLoss({ away: now.harmful, toward: now.safe }, method);
+    if (method.name === 'sft') return sftLoss({ away: now.harmful, toward: now.safe }, method);
+    if (!reference) throw new Error('CAPO needs references');
+    const means = { harmfulMean: harmful.rowMean, safeMean: safe.rowMean };
+    return capoLoss({ pairs: { ...now, ...means, ...reference } }, method);
+  });
+  const attack = attacked && {
+    before: tf.clone(attacked.lossBefore),
+    after: tf.tidy(() => tf.neg(tf.mean(attacked.logProbs)) as Scalar),
+  };
+  tf.dispose([embeddings, reference ?? {}]);
+  attacked?.close();
+  for (const batch of [harmful, safe, both]) batch.close();
+  return { gradients, losses: [loss], attack, tokens: both.tokens };
+}
+
+/** The embedding attack against the model as it is now: LoRA merged into the weights, no dropout, no gradient to any weight. */
+async function attackBatch(
+  { model, embeddingNorm, resolved }: Setup,
+  adapter: Adapter,
+  batch: Batch,
+  index: number,
+): Promise<Attacked> {
+  const weights = mergeAdapter(model.weights, adapter);
+  try {
+    const random = new Random(resolved.seed, `attack ${index}`);
+    return await runAttack(embeddingAttack, { model, weights, embeddingNorm }, batch, resolved.attack, random);
+  } finally {
+    freeMerged(weights, model.weights);
+  }
+}
+
+/** delta [n, T1, D] of n prompts on the same prompts in 2 n longer rows, harmful ones first: [2 n, length, D], 0 elsewhere. */
+export function moveDelta(delta: Tensor3D, length: number): Tensor3D {
+  const longer = tf.pad(delta, [
+    [0, 0],
+    [0, length - delta.shape[1]],
+    [0, 0],
+  ]);
+  return tf.concat([longer, longer], 0) as Tensor3D;
+}
+
+/** CAPO's references of these rows, [B] each: those computed up front, or under the attack with the adapter off. */
+function referenceOf(
+  method: CapoOptions,
+  rows: readonly number[],
+  references: readonly Reference[] | undefined,
+  batches: { harmful: Batch; safe: Batch },
+  logProbs: () => PairLogProbs,
+): Pick<NonNullable<CapoInput['pairs']>, 'harmfulReference' | 'safeReference'> {
+  if (method.referencePrompts === 'clean') {
+    if (!references) throw new Error('the references of the clean prompts were not computed');
+    const own = rows.flatMap((row) => references[row] ?? []);
+    return {
+      harmfulReference: tf.tensor1d(own.map((one) => one.harmful)),
+      safeReference: tf.tensor1d(own.map((one) => one.safe)),
+    };
+  }
+  return tf.tidy(() => {
+    const now = logProbs();
+    const order = orderReferences([...rows.keys()], method.referenceOrder);
+    const reorder = (means: Tensor1D) => tf.gather(means, tf.tensor1d([...order], 'int32')) as Tensor1D;
+    return {
+      harmfulReference: reorder(rowMeans(batches.harmful, now.harmful)),
+      safeReference: reorder(rowMeans(batches.safe, now.safe)),
+    };
+  });
+}

@@ -1,0 +1,40 @@
+import type { Tensor1D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { logProbsOfTargets, rowMeans } from '../attack/forward';
+import { makeBatch } from '../data/batch';
+import type { Encoded } from '../data/encode';
+import { orderReferences, type Reference } from '../defense/reference';
+import { embed } from '../model/decoder';
+import type { Setup } from './setUp';
+
+const ROWS = 32;
+
+async function meanLogProbs({ model }: Setup, rows: readonly Encoded[]): Promise<number[]> {
+  const result: number[] = [];
+  for (let from = 0; from < rows.length; from += ROWS) {
+    const batch = makeBatch(rows.slice(from, from + ROWS));
+    const means: Tensor1D = tf.tidy(() =>
+      rowMeans(batch, logProbsOfTargets({ model, weights: model.weights }, batch, embed(model.weights, batch.ids))),
+    );
+    result.push(...(await means.data()));
+    tf.dispose(means);
+    batch.close();
+  }
+  return result;
+}
+
+/** CAPO's references of every adversarial row, once before the training: adapter off, clean prompts, no cutoffs. undefined where they are not needed. */
+export async function cleanReferences(setup: Setup): Promise<readonly Reference[] | undefined> {
+  const { method } = setup.resolved;
+  if (method.name !== 'capo' || method.referencePrompts !== 'clean') return undefined;
+  const harmful = await meanLogProbs(
+    setup,
+    setup.adversarial.map((pair) => pair.harmful),
+  );
+  const safe = await meanLogProbs(
+    setup,
+    setup.adversarial.map((pair) => pair.safe),
+  );
+  const references = harmful.map((value, i) => ({ harmful: value, safe: safe[i] as number }));
+  return orderReferences(references, method.referenceOrder);
+}
