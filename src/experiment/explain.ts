@@ -106,7 +106,10 @@ function unknownKey(key: string, group: Path, value: unknown): PlacedProblem {
       message: `Unknown setting '${key}' ${where}; '${meant}' is there already: remove this one.`,
       fix: remove,
     };
-  const homes = homesOf(key);
+  const homes = homesOf(key).filter((it) => it !== pathText(group));
+  const kind = typeof written === 'object' && written !== null ? (written as { name?: unknown }).name : written;
+  if (homes.length === 0 && homesOf(key).length > 0 && typeof kind === 'string')
+    return { ...base, message: `'${kind}' has no setting '${key}'; it has: ${choices.join(', ')}.`, fix: remove };
   const move =
     homes.length > 0 ? ` It belongs under ${listed(homes.slice(0, 3).map((it) => `'${it}'`))}: move it there.` : '';
   return {
@@ -162,6 +165,7 @@ function badName(at: Path, found: unknown): PlacedProblem {
   const name = String(found)
     .replace(/^[^A-Za-z0-9]+/, '')
     .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/-+$/, '')
     .slice(0, 64);
   return {
     code: 'badName',
@@ -187,6 +191,10 @@ function explainIssue(issue: Issue, prefix: Path, value: unknown): PlacedProblem
     case 'invalid_format':
       return [badName(at, found)];
     case 'invalid_union': {
+      const short = valueAt(value, at.slice(0, -1));
+      // `method: cta`: the name stands where the group would
+      if (issue.discriminator !== undefined && typeof short === 'string')
+        return [wrongValue(at.slice(0, -1), short, node, node ? expectation(node) : 'a name')];
       // the branch whose own kind fits says best what is wrong inside it
       const deeper = (issue.errors ?? []).filter((branch) =>
         branch.every((it) => it.path.length > 0 || it.code === 'too_small'),

@@ -98,7 +98,7 @@ export function nodeAt(path: Path, value?: unknown): JsonNode | undefined {
   if (nodes.length <= 1) return nodes[0];
   // the same key of several alternatives, e.g. `name` before a method is chosen: one node that allows what any of them does
   const values = nodes.flatMap((it) => (it.const !== undefined ? [it.const] : (it.enum ?? [])));
-  return values.length > 0 ? { ...nodes[0], const: undefined, enum: [...new Set(values)] } : nodes[0];
+  return values.length > 0 ? { type: nodes[0]?.type, enum: [...new Set(values)] } : nodes[0];
 }
 
 /** The keys that may stand in the object at a path. */

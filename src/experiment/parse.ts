@@ -1,5 +1,17 @@
 import { extname } from 'node:path';
-import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+} from 'yaml';
 import type { ProblemData } from '../base/problem';
 
 export type Path = readonly (string | number)[];
@@ -31,25 +43,48 @@ const sentence = (message: string): string => {
   return /[.!?]$/.test(first) ? first : `${first}.`;
 };
 
+const unclosed = (message: string): string => {
+  const end = /end with a ([\]}])/.exec(message)?.[1];
+  return end === ']'
+    ? 'A list that begins with [ is not closed: add ].'
+    : 'A group that begins with { is not closed: add }.';
+};
+
 const EXPLAINED: { readonly [code: string]: (message: string) => string } = {
   DUPLICATE_KEY: () => 'This key stands here twice: remove one of the two.',
   TAB_AS_INDENT: () => 'YAML is not indented with tabs: use spaces.',
   TAG_RESOLVE_FAILED: () => 'Tags (!...) are not used in experiment files: write the value without its tag.',
-  BAD_INDENT: (message) => `${sentence(message)} Things that belong together start in the same column.`,
+  BAD_INDENT: (message) =>
+    /end with a ([\]}])/.test(message)
+      ? unclosed(message)
+      : `${sentence(message)} Things that belong together start in the same column.`,
   MULTIPLE_DOCS: () =>
     "An experiment file holds one experiment: remove the '---' and what follows, or move it to a file of its own.",
 };
 
-/** JSON's rules are stricter than YAML's. Where the text breaks them, the place of the first error. */
-function jsonError(text: string): { message: string; offset: number } | undefined {
+const JSON_WORDS = /^(true|false|null|-?\d.*)$/;
+
+/** JSON's rules are stricter than YAML's. Where the text breaks them: what and where, as a part of the text. */
+function jsonError(text: string, document: Document): { message: string; start: number; end: number } | undefined {
   try {
     JSON.parse(text);
     return undefined;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const offset = /position (\d+)/.exec(message)?.[1];
-    const short = message.replace(/ in JSON.*$/s, '').replace(/,? ?"?.*"? is not valid JSON$/s, '');
-    return { message: short || 'This is not valid JSON', offset: offset === undefined ? text.length : Number(offset) };
+    // not every version of Node says where, and a word without quotes is the usual reason
+    let unquoted: readonly [number, number, number] | undefined;
+    visit(document, {
+      Scalar(_key, node) {
+        if (unquoted || !node.range || node.type === 'QUOTE_DOUBLE') return;
+        if (!JSON_WORDS.test(text.slice(node.range[0], node.range[1]))) unquoted = node.range;
+      },
+    });
+    if (unquoted && unquoted[1] > unquoted[0])
+      return { message: 'Text needs double quotes here.', start: unquoted[0], end: unquoted[1] };
+    const said = /position (\d+)/.exec(message)?.[1];
+    const comma = /,(?=\s*[}\]])/.exec(text)?.index;
+    const start = said === undefined ? (comma ?? text.length) : Number(said);
+    return { message: 'This is not valid JSON.', start, end: start + 1 };
   }
 }
 
@@ -78,10 +113,10 @@ export function parseExperiment(text: string, file: string): Parsed {
   const problems = [...document.errors, ...document.warnings].map((error) =>
     problemAt('syntax', EXPLAINED[error.code]?.(error.message) ?? sentence(error.message), error.pos[0], error.pos[1]),
   );
-  const broken = json && problems.length === 0 ? jsonError(text) : undefined;
+  const broken = json && problems.length === 0 ? jsonError(text, document) : undefined;
   if (broken) {
-    const message = `${sentence(broken.message)} A .json file holds plain JSON: no comments, no trailing commas, names in quotes.`;
-    problems.push(problemAt('syntax', message, broken.offset, broken.offset + 1));
+    const message = `${broken.message} A .json file holds plain JSON: no comments, no trailing commas, names in quotes.`;
+    problems.push(problemAt('syntax', message, broken.start, broken.end));
   }
   let value: unknown;
   if (problems.length === 0) {

@@ -52,6 +52,11 @@ export function placeProblem({ part, ...problem }: PlacedProblem, parsed: Parsed
   return { ...problem, file, ...parsed.rangeOf(problem.at, part) };
 }
 
+const placeAll = (list: readonly PlacedProblem[], parsed: Parsed, file: string): ProblemData[] =>
+  list
+    .map((it) => placeProblem(it, parsed, file))
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+
 export interface Resolution {
   /** Absent when there is an error; warnings do not stand in the way. */
   resolved?: Resolved;
@@ -67,8 +72,7 @@ export function resolveExperiment(text: string, file: string, files: CheckFiles 
   const parsed = parseExperiment(text, absolute);
   if (parsed.problems.length > 0) return { problems: parsed.problems };
   const checked = experimentSchema.safeParse(parsed.value ?? undefined);
-  if (!checked.success)
-    return { problems: explain(checked.error.issues, parsed.value).map((it) => placeProblem(it, parsed, absolute)) };
+  if (!checked.success) return { problems: placeAll(explain(checked.error.issues, parsed.value), parsed, absolute) };
   const experiment = checked.data;
   const resolved: Resolved = { ...experiment, name: experiment.name ?? experimentName(absolute), file: absolute };
   const found: PlacedProblem[] = [];
@@ -84,6 +88,6 @@ export function resolveExperiment(text: string, file: string, files: CheckFiles 
     }
   }
   found.push(...checkExperiment(resolved, parsed.value, files).filter((it) => !unknown.has(it.at.join('.'))));
-  const problems = found.map((it) => placeProblem(it, parsed, absolute));
+  const problems = placeAll(found, parsed, absolute);
   return problems.some((it) => it.severity === 'error') ? { problems } : { resolved, problems };
 }
