@@ -1,0 +1,76 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { Random } from '../src/base/random';
+import type { DecoderConfig, LayerWeights, LinearName, Weights } from '../src/model/model';
+import { encodeSafetensors } from '../src/model/safetensors';
+
+/** All trained tensors by their names in a Hugging Face file; linear weights as the decoder holds them, [in, out]. */
+export type Parameters = { readonly [name: string]: tf.Tensor };
+
+const EMBEDDING = 'model.embed_tokens.weight';
+const NORM = 'model.norm.weight';
+
+/** Modules of a layer with their sizes [in, out]. */
+function linears(config: DecoderConfig): readonly (readonly [LinearName, string, number, number])[] {
+  const { hiddenSize, intermediateSize, heads, keyValueHeads, headDim } = config;
+  return [
+    ['q_proj', 'self_attn.q_proj', hiddenSize, heads * headDim],
+    ['k_proj', 'self_attn.k_proj', hiddenSize, keyValueHeads * headDim],
+    ['v_proj', 'self_attn.v_proj', hiddenSize, keyValueHeads * headDim],
+    ['o_proj', 'self_attn.o_proj', heads * headDim, hiddenSize],
+    ['gate_proj', 'mlp.gate_proj', hiddenSize, intermediateSize],
+    ['up_proj', 'mlp.up_proj', hiddenSize, intermediateSize],
+    ['down_proj', 'mlp.down_proj', intermediateSize, hiddenSize],
+  ];
+}
+
+/** Norms at 1, everything else normal with deviation `std`. */
+export function initialParameters(config: DecoderConfig, seed: number, std: number): Parameters {
+  const parameters: { [name: string]: tf.Tensor } = {};
+  const normal = (name: string, shape: [number, number]) => {
+    const random = new Random(seed, name);
+    const values = Float32Array.from({ length: shape[0] * shape[1] }, () => std * random.normal());
+    parameters[name] = tf.tensor2d(values, shape);
+  };
+  const ones = (name: string) => {
+    parameters[name] = tf.ones([config.hiddenSize]);
+  };
+  normal(EMBEDDING, [config.vocabularySize, config.hiddenSize]);
+  ones(NORM);
+  for (let layer = 0; layer < config.layers; layer++) {
+    ones(`model.layers.${layer}.input_layernorm.weight`);
+    ones(`model.layers.${layer}.post_attention_layernorm.weight`);
+    for (const [, path, from, to] of linears(config)) normal(`model.layers.${layer}.${path}.weight`, [from, to]);
+  }
+  return parameters;
+}
+
+/** The decoder's view of the parameters. The head is the embedding transposed, so that a gradient flows through both uses. */
+export function weightsOf(config: DecoderConfig, parameters: Parameters): Weights {
+  const get = <T extends tf.Tensor>(name: string): T => {
+    const tensor = parameters[name];
+    if (!tensor) throw new Error(`parameter ${name} is missing`);
+    return tensor as T;
+  };
+  const embedding = get<tf.Tensor2D>(EMBEDDING);
+  const layers = Array.from({ length: config.layers }, (_, layer): LayerWeights => {
+    const at = `model.layers.${layer}`;
+    const linear = linears(config).map(([name, path]) => [name, { weight: get<tf.Tensor2D>(`${at}.${path}.weight`) }]);
+    return {
+      inputNorm: get(`${at}.input_layernorm.weight`),
+      postNorm: get(`${at}.post_attention_layernorm.weight`),
+      linear: Object.fromEntries(linear) as LayerWeights['linear'],
+    };
+  });
+  return { embedding, head: tf.transpose(embedding), norm: get(NORM), layers };
+}
+
+/** model.safetensors in fp16; linear weights transposed to [out, in] as Hugging Face stores them. */
+export async function encodeParameters(parameters: Parameters): Promise<Uint8Array> {
+  const tensors: { [name: string]: { shape: number[]; data: Float32Array; dtype: 'F16' } } = {};
+  for (const [name, tensor] of Object.entries(parameters)) {
+    const turned = name.endsWith('_proj.weight') ? tf.transpose(tensor) : tensor.clone();
+    tensors[name] = { shape: turned.shape, data: (await turned.data()) as Float32Array, dtype: 'F16' };
+    turned.dispose();
+  }
+  return encodeSafetensors(tensors);
+}
