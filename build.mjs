@@ -60,4 +60,9 @@ const wasm = join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package
 mkdirSync('dist/wasm', { recursive: true });
 for (const name of ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm', 'tfjs-backend-wasm-threaded-simd.wasm'])
   copyFileSync(join(wasm, name), join('dist/wasm', name));
+// the text that the engine's threads run (src/tensor/backend/wasmThreads.ts)
+copyFileSync(
+  join(wasm, '../wasm-out/tfjs-backend-wasm-threaded-simd.js'),
+  'dist/wasm/tfjs-backend-wasm-threaded-simd.js',
+);
 if (!existsSync('dist/wasm/tfjs-backend-wasm-simd.wasm')) throw new Error('the WASM binaries were not copied');

@@ -26,7 +26,7 @@ export interface EngineOptions {
 }
 
 /** Starts the engine; every TensorFlow.js operation afterwards runs on it. Throws a Problem if a named engine does not work. */
-export async function startEngine(_options: EngineOptions): Promise<Engine> {
-  const { device, threads } = await startWasm();
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const { device, threads } = await startWasm(options.threads);
   return { name: 'wasm', device, threads, candidates: [{ name: 'wasm', found: true, device }] };
 }

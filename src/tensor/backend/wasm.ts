@@ -1,42 +1,71 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { getThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
 import { mendKernels } from './wasmKernels';
+import { withThreads } from './wasmThreads';
 
-const BINARY = 'tfjs-backend-wasm-simd.wasm';
+const BINARY = 'tfjs-backend-wasm-threaded-simd.wasm';
+const SCRIPT = 'tfjs-backend-wasm-threaded-simd.js';
+/** The backend prepares eight workers; the main thread computes too. */
+const MAX_THREADS = 9;
 
-/** Where the backend's binaries lie: beside the bundle (dist/wasm), or in the package when run from source. Ends with a slash. */
-function wasmFolder(): string {
+/** The backend's files. The script is the text that threads run. */
+interface WasmFiles {
+  /** Folder of the binaries, with a slash at its end. */
+  binaries: string;
+  script: string;
+}
+
+/** Beside the bundle (dist/wasm, where build.mjs copies them), or in the package when run from source. */
+function wasmFiles(): WasmFiles {
   const bundled = join(__dirname, 'wasm');
-  if (existsSync(join(bundled, BINARY))) return `${bundled}/`;
-  let entry: string;
+  const candidates = [{ binaries: `${bundled}/`, script: join(bundled, SCRIPT) }];
   try {
-    entry = createRequire(__filename).resolve('@tensorflow/tfjs-backend-wasm');
+    const folder = dirname(dirname(createRequire(__filename).resolve('@tensorflow/tfjs-backend-wasm')));
+    candidates.push({ binaries: `${join(folder, 'dist')}/`, script: join(folder, 'wasm-out', SCRIPT) });
   } catch {
-    entry = bundled;
+    // not installed as a package: the bundle's own files must be there
   }
-  if (existsSync(join(dirname(entry), BINARY))) return `${dirname(entry)}/`;
+  const files = candidates.find(({ binaries, script }) => existsSync(join(binaries, BINARY)) && existsSync(script));
+  if (files) return files;
   throw new Problem(
     'engine-files',
-    `The WebAssembly engine's file ${BINARY} is not in ${bundled}; install the extension or run "npm ci && npm run build" again.`,
+    `The WebAssembly engine's files ${BINARY} and ${SCRIPT} are not in ${bundled}; build or install Sparring again.`,
   );
 }
 
-let mended = false;
+let started: { device: string; threads: number } | undefined;
 
-/** Starts the wasm backend and makes it current. Returns how many threads it uses. */
-export async function startWasm(): Promise<{ device: string; threads: number }> {
-  if (!mended) {
-    setWasmPaths(wasmFolder());
-    mendKernels();
-    mended = true;
-  }
-  if (!(await tf.setBackend('wasm'))) {
+/** Starts the backend, and takes back the process-wide error listeners that its binary's script adds (they rethrow everything). */
+async function start(): Promise<void> {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = events.map((event) => process.rawListeners(event));
+  const ok = await tf.setBackend('wasm');
+  events.forEach((event, i) => {
+    for (const listener of process.rawListeners(event))
+      if (!before[i]?.includes(listener)) process.removeListener(event, listener as () => void);
+  });
+  if (!ok)
     throw new Problem('engine-start', 'The WebAssembly engine did not start; this Node may lack WebAssembly SIMD.');
-  }
-  await tf.ready();
-  return { device: 'CPU (WebAssembly SIMD)', threads: 1 };
+}
+
+/**
+ * Starts the wasm backend on `threads` threads (default: one per core) and makes it current. The first start in a process decides the
+ * number of threads. Values do not depend on that number.
+ */
+export async function startWasm(threads?: number): Promise<{ device: string; threads: number }> {
+  if (started === undefined) {
+    const wanted = Math.max(1, Math.min(threads ?? availableParallelism(), MAX_THREADS));
+    const files = wasmFiles();
+    setWasmPaths(files.binaries);
+    mendKernels();
+    if (wanted === 1) await start();
+    else await withThreads(wanted, files.script, start);
+    started = { device: 'CPU (WebAssembly SIMD)', threads: wanted === 1 ? 1 : getThreadsCount() };
+  } else await tf.setBackend('wasm');
+  return started;
 }
