@@ -1,0 +1,5 @@
+import { Scope } from '../../base/scope';
+
+export function complete(): Scope {
+  return new Scope();
+}

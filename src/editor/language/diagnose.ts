@@ -1,0 +1,112 @@
+import * as vscode from 'vscode';
+import type { Fix, ProblemData } from '../../base/problem';
+import { Scope } from '../../base/scope';
+import { resolveExperiment } from '../../experiment/resolve';
+import { EXPERIMENT_SELECTOR } from '../experimentFile';
+import { log } from '../log';
+import { applyFix } from './fix';
+
+const AFTER_TYPING = 250;
+
+export const rangeOf = (problem: ProblemData): vscode.Range =>
+  new vscode.Range(
+    (problem.line ?? 1) - 1,
+    (problem.column ?? 1) - 1,
+    (problem.endLine ?? problem.line ?? 1) - 1,
+    (problem.endColumn ?? (problem.column ?? 1) + 1) - 1,
+  );
+
+// A document on no disk is checked as far as its text goes: its model and data cannot be looked for.
+const NO_DISK = { isFile: () => true, isFolder: () => true, namesIn: () => [], readStart: () => new Uint8Array() };
+
+export function problemsOf(document: vscode.TextDocument): ProblemData[] {
+  const local = document.uri.scheme === 'file';
+  return resolveExperiment(document.getText(), document.uri.fsPath, local ? undefined : NO_DISK).problems;
+}
+
+/** Diagnostics of open experiment files, and the quick fixes that problems carry. */
+export function diagnose(): Scope {
+  const scope = new Scope();
+  const collection = scope.own(vscode.languages.createDiagnosticCollection('sparring'));
+  const found = new Map<string, { diagnostic: vscode.Diagnostic; problem: ProblemData }[]>();
+  const timers = new Map<string, NodeJS.Timeout>();
+
+  const check = (document: vscode.TextDocument) => {
+    const key = document.uri.toString();
+    let problems: ProblemData[];
+    try {
+      problems = problemsOf(document);
+    } catch (error) {
+      // A bug of ours: the file keeps its last diagnostics, the log has the reason.
+      log.error(`checking ${key}: ${error instanceof Error ? error.stack : String(error)}`);
+      return;
+    }
+    const list = problems.map((problem) => {
+      const diagnostic = new vscode.Diagnostic(
+        rangeOf(problem),
+        problem.message,
+        problem.severity === 'error' ? vscode.DiagnosticSeverity.Error : vscode.DiagnosticSeverity.Warning,
+      );
+      diagnostic.source = 'Sparring';
+      diagnostic.code = problem.code;
+      return { diagnostic, problem };
+    });
+    found.set(key, list);
+    collection.set(
+      document.uri,
+      list.map((it) => it.diagnostic),
+    );
+  };
+  const checkSoon = (document: vscode.TextDocument) => {
+    const key = document.uri.toString();
+    clearTimeout(timers.get(key));
+    timers.set(
+      key,
+      setTimeout(() => check(document), AFTER_TYPING),
+    );
+  };
+  const isOurs = (document: vscode.TextDocument) => vscode.languages.match(EXPERIMENT_SELECTOR, document) > 0;
+  const forget = (document: vscode.TextDocument) => {
+    const key = document.uri.toString();
+    clearTimeout(timers.get(key));
+    timers.delete(key);
+    found.delete(key);
+    collection.delete(document.uri);
+  };
+
+  for (const document of vscode.workspace.textDocuments) if (isOurs(document)) check(document);
+  scope.own(vscode.workspace.onDidOpenTextDocument((it) => isOurs(it) && check(it)));
+  scope.own(vscode.workspace.onDidChangeTextDocument(({ document }) => isOurs(document) && checkSoon(document)));
+  scope.own(vscode.workspace.onDidSaveTextDocument((it) => isOurs(it) && check(it)));
+  scope.own(vscode.workspace.onDidCloseTextDocument(forget));
+  scope.own(() => {
+    for (const timer of timers.values()) clearTimeout(timer);
+  });
+
+  scope.own(
+    vscode.languages.registerCodeActionsProvider(
+      EXPERIMENT_SELECTOR,
+      {
+        provideCodeActions(document, range) {
+          // Problems are found anew: a fix must fit the text as it stands now.
+          return problemsOf(document)
+            .filter(
+              (it): it is ProblemData & { fix: Fix } =>
+                it.fix !== undefined && rangeOf(it).intersection(range) !== undefined,
+            )
+            .map((problem) => {
+              const action = new vscode.CodeAction(problem.fix.title, vscode.CodeActionKind.QuickFix);
+              action.edit = applyFix(document, problem);
+              action.isPreferred = true;
+              action.diagnostics = (found.get(document.uri.toString()) ?? [])
+                .filter((it) => it.problem.code === problem.code && it.diagnostic.range.isEqual(rangeOf(problem)))
+                .map((it) => it.diagnostic);
+              return action;
+            });
+        },
+      },
+      { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] },
+    ),
+  );
+  return scope;
+}

@@ -1,0 +1,5 @@
+import { Scope } from '../../base/scope';
+
+export function hover(): Scope {
+  return new Scope();
+}

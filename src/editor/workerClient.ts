@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { createMessageConnection, RequestType, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
+import { Problem } from '../base/problem';
+import {
+  WORKER_PROTOCOL,
+  type WorkerAddress,
+  type WorkerMethod,
+  type WorkerRequests,
+  type WorkerStatus,
+} from '../protocol/worker';
+import { runFile } from '../records/runFolder';
+import type { Settings } from './settings';
+
+/** What the worker prints; people read it with "Show Log". */
+export const WORKER_LOG = 'worker.log';
+const ANSWER_WITHIN = 3000;
+
+/** The Node that runs workers: VS Code's own, unless the settings name another. */
+export function nodeOf(settings: Settings): string {
+  if (settings.node === '') return process.execPath;
+  if (!existsSync(settings.node))
+    throw new Problem(
+      'noNode',
+      `sparring.node is ${settings.node}, and there is no such file: mend or empty the setting.`,
+    );
+  return settings.node;
+}
+
+/** The worker's environment: VS Code's binary becomes a plain Node, and nobody's debugger or loader comes along. */
+export function environmentOf(settings: Settings): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _options, VSCODE_INSPECTOR_OPTIONS: _inspector, ...env } = process.env;
+  return {
+    ...env,
+    ELECTRON_RUN_AS_NODE: '1',
+    ...(settings.nativePath === '' ? {} : { SPARRING_NATIVE: settings.nativePath }),
+  };
+}
+
+/** Command-line options that carry the settings. */
+export function optionsOf(settings: Settings): string[] {
+  return [
+    ...(settings.engine === '' ? [] : ['--engine', settings.engine]),
+    ...(settings.threads === 0 ? [] : ['--threads', String(settings.threads)]),
+  ];
+}
+
+/**
+ * Starts `sparring <args>` as a process of its own that outlives this window. It writes into the run folder; what it prints goes to worker.log
+ * there. Throws a Problem when it cannot be started at all.
+ */
+export async function startWorker(
+  cli: string,
+  args: readonly string[],
+  folder: string,
+  settings: Settings,
+): Promise<ChildProcess> {
+  mkdirSync(folder, { recursive: true });
+  const output = openSync(join(folder, WORKER_LOG), 'a');
+  const node = nodeOf(settings);
+  try {
+    const child = spawn(node, [cli, ...args], {
+      cwd: folder,
+      env: environmentOf(settings),
+      detached: true,
+      windowsHide: true,
+      stdio: ['ignore', output, output],
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', (error) =>
+        reject(new Problem('workerStart', `The worker could not be started with ${node}: ${error.message}.`)),
+      );
+    });
+    // The run does not depend on this window, and this window does not wait for it.
+    child.unref();
+    return child;
+  } finally {
+    closeSync(output);
+  }
+}
+
+/** Where the worker of a run listens; undefined when none does. */
+export function readAddress(folder: string): WorkerAddress | undefined {
+  try {
+    const address = JSON.parse(readFileSync(runFile(folder, 'worker'), 'utf8')) as Partial<WorkerAddress>;
+    return typeof address.pid === 'number' && typeof address.pipe === 'string' && typeof address.protocol === 'number'
+      ? (address as WorkerAddress)
+      : undefined;
+  } catch {
+    // no file, or one that is being written: nobody to speak to now
+    return undefined;
+  }
+}
+
+/** Sends one request to the worker at a pipe. Rejects when nobody answers in time. */
+export function ask<M extends WorkerMethod>(pipe: string, method: M): Promise<WorkerRequests[M]['result']> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(pipe);
+    const give = (error: Error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(() => give(new Error(`no answer to ${method} in ${ANSWER_WITHIN} ms`)), ANSWER_WITHIN);
+    socket.once('error', give);
+    socket.once('connect', () => {
+      const connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+      connection.onError(([error]) => give(error));
+      connection.onClose(() => give(new Error('the worker closed the connection')));
+      connection.listen();
+      const request = new RequestType<WorkerRequests[M]['params'], WorkerRequests[M]['result'], void>(method);
+      connection.sendRequest(request, {}).then((answer) => {
+        clearTimeout(timer);
+        connection.dispose();
+        socket.destroy();
+        resolve(answer);
+      }, give);
+    });
+  });
+}
+
+/** The status of a run's worker; undefined when none lives. A file that a killed worker left behind answers nothing. */
+export async function workerStatus(folder: string): Promise<WorkerStatus | undefined> {
+  const address = readAddress(folder);
+  if (!address) return undefined;
+  try {
+    return await ask(address.pipe, 'status');
+  } catch {
+    // left over, or too busy within one step to answer: the process decides
+    return isAlive(address.pid) ? { protocol: address.protocol, runId: '', step: -1, steps: -1 } : undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks a run's worker to stop after the step in flight. Says how: 'asked', or 'signalled' when it did not listen. */
+export async function stopWorker(folder: string): Promise<'asked' | 'signalled'> {
+  const address = readAddress(folder);
+  if (!address || !isAlive(address.pid))
+    throw new Problem('notRunning', 'No worker is writing this run, so there is nothing to stop.');
+  if (address.protocol === WORKER_PROTOCOL) {
+    try {
+      await ask(address.pipe, 'stop');
+      return 'asked';
+    } catch {
+      // it does not listen: the signal asks for the same
+    }
+  }
+  process.kill(address.pid, 'SIGTERM');
+  return 'signalled';
+}
