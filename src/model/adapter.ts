@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
-import { type Adapter, adapterParameters, type LoraFactors, parameterName, targetNames } from './lora';
-import type { DecoderConfig, LinearName } from './model';
+import { type Adapter, adapterParameters, type LoraFactors, parameterName } from './lora';
+import { type DecoderConfig, LINEAR_NAMES } from './model';
 import { decodeSafetensors, encodeSafetensors, type TensorData } from './safetensors';
 import { linearSizes, modulePath, transpose } from './weights';
 
@@ -28,7 +28,7 @@ export async function encodeAdapter(adapter: Adapter): Promise<Uint8Array> {
 
 /** Writes an adapter as PEFT reads it. Resolves to the sha256 of its numbers' file. */
 export async function saveAdapter(folder: string, adapter: Adapter, about: { baseModel: string }): Promise<string> {
-  const { rank, alpha, dropout, targets } = adapter.options;
+  const { rank, alpha, dropout } = adapter.options;
   const config: Json = {
     alpha_pattern: {},
     base_model_name_or_path: about.baseModel,
@@ -41,7 +41,7 @@ export async function saveAdapter(folder: string, adapter: Adapter, about: { bas
     peft_type: 'LORA',
     r: rank,
     rank_pattern: {},
-    target_modules: targetNames(targets),
+    target_modules: targetModules(adapter),
     task_type: 'CAUSAL_LM',
     use_dora: false,
     // An adapter read from an rsLoRA folder keeps its scale, alpha / sqrt(rank).
@@ -68,29 +68,25 @@ export function loadAdapter(folder: string, config: DecoderConfig): Adapter {
       throw wrong(
         `${name} is ${JSON.stringify(settings[name])}; only plain LoRA is supported (${JSON.stringify(value)}).`,
       );
-  for (const name of ['rank_pattern', 'alpha_pattern', 'modules_to_save', 'layers_to_transform']) {
+  for (const name of ['rank_pattern', 'alpha_pattern', 'modules_to_save']) {
     const value = settings[name];
-    if (value && Object.keys(value).length > 0)
+    if (value !== null && value !== undefined && Object.keys(value).length > 0)
       throw wrong(`${name} is not supported; every layer must be adapted alike.`);
   }
-  const { r: rank, lora_alpha: alpha, lora_dropout: dropout = 0, target_modules: modules } = settings;
+  const { r: rank, lora_alpha: alpha, lora_dropout: dropout = 0 } = settings;
   if (typeof rank !== 'number' || !Number.isInteger(rank) || rank < 1)
     throw wrong('r must be a whole number of at least 1.');
   if (typeof alpha !== 'number' || !(alpha > 0)) throw wrong('lora_alpha must be a positive number.');
   if (typeof dropout !== 'number') throw wrong('lora_dropout must be a number.');
-  if (modules !== 'all-linear' && !(Array.isArray(modules) && modules.every((one) => typeof one === 'string')))
-    throw wrong('target_modules must be "all-linear" or a list of names such as q_proj.');
-  const names = targetNames(modules as string[] | 'all-linear');
 
   const path = join(folder, WEIGHTS);
   if (!existsSync(path)) throw wrong(`${WEIGHTS} is missing.`, folder);
   const tensors = decodeSafetensors(readFileSync(path), path);
   const sizes = linearSizes(config);
-  const factors: { [module: string]: LoraFactors } = {};
   const made: tf.Tensor[] = [];
   const read = (name: string, rows: number, columns: number): tf.Tensor2D => {
     const found = tensors[name];
-    if (!found) throw wrong(`tensor ${name} is missing; the adapter belongs to another model.`, path);
+    if (!found) throw wrong(`tensor ${name} is missing.`, path);
     if (found.shape.join() !== [rows, columns].join())
       throw wrong(`tensor ${name} has the shape [${found.shape}], this model needs [${rows},${columns}].`, path);
     delete tensors[name];
@@ -98,22 +94,35 @@ export function loadAdapter(folder: string, config: DecoderConfig): Adapter {
     made.push(tensor);
     return tensor;
   };
-  const readModule = (layer: number, name: LinearName) => {
-    const module = `model.layers.${layer}.${modulePath(name)}`;
-    const { inputs, outputs } = sizes[name];
-    const a = read(parameterName(module, 'A'), rank, inputs);
-    factors[module] = { a, b: read(parameterName(module, 'B'), outputs, rank) };
-  };
+  // target_modules may be names, paths or a pattern; which layers are adapted is read from the file of numbers itself.
+  const factors: { [module: string]: LoraFactors } = {};
   try {
-    for (let layer = 0; layer < config.layers; layer++) for (const name of names) readModule(layer, name);
+    for (let layer = 0; layer < config.layers; layer++)
+      for (const name of LINEAR_NAMES) {
+        const module = `model.layers.${layer}.${modulePath(name)}`;
+        if (!tensors[parameterName(module, 'A')]) continue;
+        const { inputs, outputs } = sizes[name];
+        const a = read(parameterName(module, 'A'), rank, inputs);
+        factors[module] = { a, b: read(parameterName(module, 'B'), outputs, rank) };
+      }
     const [left] = Object.keys(tensors);
     if (left !== undefined) throw wrong(`tensor ${left} fits no layer of this model.`, path);
+    if (made.length === 0) throw wrong('the file holds no tensor.', path);
   } catch (error) {
     tf.dispose(made);
     throw error;
   }
+  const targets = LINEAR_NAMES.filter((name) => Object.keys(factors).some((module) => module.endsWith(name)));
   const scale = alpha / (settings['use_rslora'] === true ? Math.sqrt(rank) : rank);
-  return { options: { rank, alpha, dropout, targets: names }, scale, factors };
+  return { options: { rank, alpha, dropout, targets }, scale, factors };
+}
+
+/** Names where every layer is adapted alike, else whole paths: PEFT takes both. */
+function targetModules(adapter: Adapter): string[] {
+  const modules = Object.keys(adapter.factors);
+  const names = LINEAR_NAMES.filter((name) => modules.some((module) => module.endsWith(name)));
+  const layers = new Set(modules.map((module) => module.split('.')[2]));
+  return modules.length === names.length * layers.size && layers.size > 1 ? names : modules;
 }
 
 function readSettings(folder: string): Json {

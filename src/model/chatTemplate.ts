@@ -52,6 +52,8 @@ const USER = 'SPARRINGUSER';
 const ANSWER = 'SPARRINGANSWER';
 /** Templates that print the date would make runs differ from day to day; this is the date Llama 3's own template falls back on. */
 const DATE = '26 Jul 2024';
+/** The library declares strftime_now itself and lets nobody replace it, so templates call this instead. */
+const OUR_DATE = 'sparring_date';
 
 /** @throws Problem `chatTemplate` where the template is no Jinja; everything else when it is used. */
 export function makeChatTemplate(source: ChatTemplateSource): ChatTemplate {
@@ -70,7 +72,7 @@ export function makeChatTemplate(source: ChatTemplateSource): ChatTemplate {
         tools: null,
         documents: null,
         date_string: DATE,
-        strftime_now: () => DATE,
+        [OUR_DATE]: () => DATE,
       });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -141,7 +143,7 @@ export function makeChatTemplate(source: ChatTemplateSource): ChatTemplate {
 
 function parse(template: string, problem: (what: string) => Problem): Template {
   try {
-    return new Template(template);
+    return new Template(template.replaceAll('strftime_now', OUR_DATE));
   } catch (error) {
     throw problem(`the chat template is not valid Jinja: ${error instanceof Error ? error.message : String(error)}`);
   }

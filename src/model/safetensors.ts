@@ -121,7 +121,8 @@ let halfTable: Float32Array | undefined;
 
 /** F32, F16 or BF16 bytes (little endian) as float32. */
 export function decodeFloats(bytes: Uint8Array, dtype: FloatType): Float32Array {
-  const aligned = bytes.slice();
+  // A copy, so that its buffer begins where the numbers do (slice of Node's Buffer would be a view).
+  const aligned = new Uint8Array(bytes);
   if (dtype === 'F32') return new Float32Array(aligned.buffer);
   const bits = new Uint16Array(aligned.buffer);
   const result = new Float32Array(bits.length);

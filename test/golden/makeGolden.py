@@ -105,7 +105,7 @@ def model_numbers(model, tokenizer, chats):
     with torch.no_grad():
         answers = [greedy(model, row[:s], 12) for row, s in zip(rows, starts)]
     print("  smallest lead of a greedy token:", min(least for _, least in answers))
-    texts = ["What is the code of the iron gate?", "<|user|>No: 5<|end|>", " two  blanks\nand a line"]
+    texts = ["What is the code of the iron gate?", "<|user|>No: 5<|end|>", " two  vaults\nand a line"]
     return {
         "rows": rows,
         "targetStarts": starts,
