@@ -52,7 +52,7 @@ export const evaluationAttack = z.strictObject({
   ...attackOptions.omit({ epsilon: true }).shape,
   epsilon: z
     .preprocess((value) => (typeof value === 'number' ? [value] : value), z.array(z.number().positive()).min(1))
-    .default([0.05])
+    .prefault([0.05])
     .meta({
       description: `${epsilonText} One radius or a list; each is measured.`,
       unit: epsilonUnit,

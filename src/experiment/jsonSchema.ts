@@ -48,11 +48,11 @@ export function experimentJsonSchema(): JsonNode {
       if (node.maximum === Number.MAX_SAFE_INTEGER) delete node.maximum;
       if (node.minimum === Number.MIN_SAFE_INTEGER) delete node.minimum;
       if (node.shorthand) {
-        const { shorthand, description, default: fallback, ...rest } = node;
+        const { shorthand, description, unit, paper, default: fallback, ...rest } = node;
         const full: JsonNode[] = node.oneOf ?? [rest];
         for (const key of Object.keys(node)) delete node[key as keyof JsonNode];
-        Object.assign(node, { description, ...(fallback === undefined ? {} : { default: fallback }) });
-        node.oneOf = [shorthand, ...full];
+        const whole: JsonNode = { description, unit, paper, default: fallback, oneOf: [shorthand, ...full] };
+        Object.assign(node, JSON.parse(JSON.stringify(whole)));
       }
     },
   }) as JsonNode;

@@ -27,6 +27,8 @@ export interface Range {
 export interface Parsed {
   /** The plain value; undefined when the text has syntax errors. */
   value?: unknown;
+  /** The value as far as a broken text can be read; the same as `value` for a sound one. */
+  guess?: unknown;
   problems: ProblemData[];
   /** Where a key or a value stands; for a path that is not in the text, the nearest thing around it. */
   rangeOf(path: Path, part?: 'key' | 'value'): Range;
@@ -129,6 +131,16 @@ export function parseExperiment(text: string, file: string): Parsed {
     }
   }
 
+  let guess = value;
+  if (value === undefined) {
+    try {
+      guess = document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown;
+    } catch {
+      // too broken to be read at all: there is no guess
+      guess = undefined;
+    }
+  }
+
   const resolved = (node: unknown): unknown => (isAlias(node) ? node.resolve(document) : node);
   const keyOf = (pair: Pair): string => String(isScalar(pair.key) ? pair.key.value : pair.key);
   /** The steps from the top to `path`, as far as they exist. */
@@ -157,6 +169,7 @@ export function parseExperiment(text: string, file: string): Parsed {
 
   return {
     value,
+    guess,
     problems,
     rangeOf(path, part = 'value') {
       const { nodes, pairs } = walk(path);
