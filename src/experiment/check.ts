@@ -1,20 +1,43 @@
-import { isFile, isFolder, namesIn, readStart } from '../base/files';
+import { checkData } from './checkData';
+import { checkModel } from './checkModel';
+import { checkOverlap } from './checkOverlap';
+import { checkTraining } from './checkTraining';
 import type { PlacedProblem } from './explain';
+import { type CheckFiles, type Sample, sampleRows } from './sampleRows';
 import type { Resolved } from './schema';
 
-/** What the checks ask of the file system. */
-export interface CheckFiles {
-  isFile(path: string): boolean;
-  isFolder(path: string): boolean;
-  namesIn(folder: string): string[];
-  /** At most so many bytes from a file's beginning. */
-  readStart(path: string, limit: number): Uint8Array;
+/** What the checks know: the experiment with absolute paths, the file's own value, which tells what was left to a default, and the data. */
+export interface CheckContext {
+  experiment: Resolved;
+  written: unknown;
+  files: CheckFiles;
+  /** The rows of a data file; undefined where there are none to see. Each file is read once. */
+  sample(path: string): Sample | undefined;
+  /** Why a data file cannot be read; asked for before its rows. */
+  broken(path: string): string | undefined;
 }
 
-export const diskFiles: CheckFiles = { isFile, isFolder, namesIn, readStart };
-
-/** What a schema cannot say. `experiment` has absolute paths; `written` is the file's own value, which tells what was left to a default. */
+/** What a schema cannot say: files, columns, and settings that do not go together. */
 export function checkExperiment(experiment: Resolved, written: unknown, files: CheckFiles): PlacedProblem[] {
-  void [experiment, written, files];
-  return [];
+  const known = new Map<string, { sample?: Sample; reason?: string }>();
+  const look = (path: string): { sample?: Sample; reason?: string } => {
+    let found = known.get(path);
+    if (!found) {
+      try {
+        found = { sample: files.isFile(path) ? sampleRows(path, files) : undefined };
+      } catch (error) {
+        found = { reason: error instanceof Error ? error.message : String(error) };
+      }
+      known.set(path, found);
+    }
+    return found;
+  };
+  const context: CheckContext = {
+    experiment,
+    written,
+    files,
+    sample: (path) => look(path).sample,
+    broken: (path) => look(path).reason,
+  };
+  return [...checkModel(context), ...checkData(context), ...checkTraining(context), ...checkOverlap(context)];
 }

@@ -1,9 +1,10 @@
 import { basename, dirname, resolve } from 'node:path';
 import { Problem, type ProblemData } from '../base/problem';
-import { type CheckFiles, checkExperiment, diskFiles } from './check';
+import { checkExperiment } from './check';
 import { explain, type PlacedProblem } from './explain';
 import { locate } from './locate';
 import { type Parsed, type Path, parseExperiment } from './parse';
+import { type CheckFiles, diskFiles } from './sampleRows';
 import { type Experiment, experimentSchema, type Resolved } from './schema';
 
 /** `first.sparring.yaml` -> `first`, as a folder's name. */
