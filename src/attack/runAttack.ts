@@ -5,6 +5,7 @@ import type { Batch } from '../data/batch';
 import { embed } from '../model/decoder';
 import type { Attack } from './attack';
 import { logProbsOfTargets, type Target } from './forward';
+import { nextTurn } from './nextTurn';
 
 /** What an attack has found. Whoever asked for it closes it. */
 export interface Attacked {
@@ -31,8 +32,6 @@ function release(old: unknown, next: unknown): void {
   const kept = new Set(tensorsOf(next));
   for (const tensor of tensorsOf(old)) if (!kept.has(tensor)) tensor.dispose();
 }
-
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** Runs an attack for `iterations` steps and owns its memory. Other work of the process gets a turn between two steps. */
 export async function runAttack<Options extends { iterations: number }, State>(

@@ -1,5 +1,6 @@
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { nextTurn } from '../attack/nextTurn';
 import { Problem } from '../base/problem';
 import type { Reference } from '../defense/reference';
 import type { NewRecord, Output } from '../evaluation/output';
@@ -44,6 +45,7 @@ export async function* train(setup: Setup, state: TrainState, links: TrainLinks)
       const result = await microGradients(setup, state.adapter, micro, index, links.references);
       sum = sum ? addGradients(sum, result.gradients) : result.gradients;
       results.push(result);
+      await nextTurn();
       adversarialSeen += micro.adversarial.length;
     }
     const norm = update(state, sum ?? {}, rate, training);

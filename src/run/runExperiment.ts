@@ -1,0 +1,223 @@
+import { basename, relative } from 'node:path';
+import { nextTurn } from '../attack/nextTurn';
+import { Problem, toProblemData } from '../base/problem';
+import { Scope } from '../base/scope';
+import { type Unit, unitKey } from '../evaluation/evaluate';
+import type { Resolved } from '../experiment/schema';
+import { createAdapter, freeAdapter, freeMerged, mergeAdapter } from '../model/lora';
+import type { Phase, RunRecord } from '../records/record';
+import { readRecords } from '../records/runFolder';
+import { type Engine, startEngine } from '../tensor/engine';
+import { AdamW } from '../tensor/optimizer';
+import { loadCheckpoint, saveCheckpoint, savedSteps, type TrainState } from './checkpoint';
+import { finishRun } from './finishRun';
+import { hashInputs } from './hashes';
+import { lockRun, type RunLock } from './lock';
+import { cleanReferences } from './references';
+import { type Kept, rewind } from './resume';
+import { type RunConfigFile, readRunConfig, writeRunConfig } from './runConfig';
+import { type Setup, setUp } from './setUp';
+import { train } from './train';
+import { openWriter, type Writer } from './writer';
+
+/** How a run ends that does not fail. */
+export type RunEnd = 'finished' | 'stopped';
+
+export interface RunLinks {
+  /** Asked between two steps and between two batches of the evaluation. */
+  stopRequested(): boolean;
+  /** Every new record, after it is on disk; of a resumed run also those that were kept, first. */
+  onRecord?(record: RunRecord): void;
+  /** The run folder is this process's alone from now on; what is returned is closed at the end. */
+  onLocked?(): Promise<{ close(): void }>;
+}
+
+export interface Machine {
+  engine?: Resolved['engine'];
+  threads?: number;
+}
+
+/** Starts a run in a folder that holds none yet. Whatever fails is in its records too, and is thrown. */
+export async function startRun(
+  folder: string,
+  resolved: Resolved,
+  about: { version: string; machine: Machine },
+  links: RunLinks,
+): Promise<RunEnd> {
+  const lock = lockRun(folder);
+  try {
+    if (readRecords(folder).length > 0)
+      throw new Problem('runExists', `${folder} already holds a run; resume it, or give another run id.`, {
+        file: folder,
+      });
+    return await session(folder, lock, links, async () => {
+      const config = { resolved, hashes: await hashInputs(resolved), version: about.version };
+      writeRunConfig(folder, config);
+      return { config, machine: { engine: resolved.engine, ...defined(about.machine) } };
+    });
+  } finally {
+    lock.release();
+  }
+}
+
+/** Goes on with a run that was stopped, killed or failed, from its last checkpoint. Throws a Problem when model or data changed. */
+export async function resumeRun(
+  folder: string,
+  about: { version: string; machine: Machine },
+  links: RunLinks,
+): Promise<RunEnd> {
+  const config = readRunConfig(folder);
+  const lock = lockRun(folder);
+  try {
+    const records = readRecords(folder);
+    if (records.some((record) => record.kind === 'finished'))
+      throw new Problem('runFinished', `The run ${folder} has finished; there is nothing to resume.`, { file: folder });
+    return await session(folder, lock, links, async () => {
+      const hashes = await hashInputs(config.resolved);
+      for (const part of ['model', 'data'] as const)
+        if (hashes[part] !== config.hashes[part])
+          throw new Problem(
+            'inputsChanged',
+            `The ${part} of this run has changed since it started; put it back, or start a new run.`,
+            {
+              file: part === 'model' ? config.resolved.model : config.resolved.file,
+            },
+          );
+      // The engine and the threads it began with, so that the numbers stay the same to the last bit.
+      const began = records.find((record) => record.kind === 'started');
+      const machine = began && { engine: began.engine as Resolved['engine'], threads: began.threads };
+      return { config, machine: { ...machine, ...defined(about.machine) } };
+    });
+  } finally {
+    lock.release();
+  }
+}
+
+const defined = (machine: Machine): Machine =>
+  Object.fromEntries(Object.entries(machine).filter(([, value]) => value !== undefined));
+
+/** From the last checkpoint (or the start) to the end, a stop or a failure. */
+async function session(
+  folder: string,
+  lock: RunLock,
+  links: RunLinks,
+  prepare: () => Promise<{ config: RunConfigFile; machine: Machine }>,
+): Promise<RunEnd> {
+  const scope = new Scope();
+  const step = savedSteps(folder).at(-1) ?? 0;
+  const kept = rewind(folder, step);
+  for (const record of kept.records) links.onRecord?.(record);
+  const writer = scope.own(openWriter(folder, (record) => links.onRecord?.(record)));
+  try {
+    if (links.onLocked) scope.own(await links.onLocked());
+    const { config, machine } = await prepare();
+    const { resolved } = config;
+    const engine = await startEngine({ engine: machine.engine ?? resolved.engine, threads: machine.threads });
+    const setup = await setUp(resolved);
+    scope.own(setup);
+    announce(folder, writer, { config, engine, setup, kept, step });
+    const optimizer = new AdamW({ weightDecay: resolved.training.weightDecay });
+    const state: TrainState =
+      step > 0
+        ? loadCheckpoint(folder, step, setup.model.config, optimizer)
+        : { step: 0, adapter: createAdapter(setup.model.config, resolved.lora, resolved.seed), optimizer };
+    scope.own(() => {
+      freeAdapter(state.adapter);
+      optimizer.close();
+    });
+    const done = await work({ folder, lock, links, writer, setup, state, kept });
+    if (!done) {
+      writer.record({ kind: 'stopped', step: state.step });
+      return 'stopped';
+    }
+    await finishRun(folder, { config, state, writer });
+    return 'finished';
+  } catch (error) {
+    const problem = toProblemData(error);
+    // A run that another process writes now gets no word from this one.
+    if (problem.code !== 'runTakenOver') writer.record({ kind: 'failed', problem });
+    throw error;
+  } finally {
+    scope.close();
+  }
+}
+
+function announce(
+  folder: string,
+  writer: Writer,
+  about: { config: RunConfigFile; engine: Engine; setup: Setup; kept: Kept; step: number },
+): void {
+  const { resolved, hashes, version } = about.config;
+  const { name: engine, device, threads } = about.engine;
+  if (about.kept.records.some((record) => record.kind === 'started')) {
+    writer.record({ kind: 'resumed', step: about.step, engine, device, threads });
+    return;
+  }
+  const { file, name: experiment, method, seed } = resolved;
+  writer.record({
+    kind: 'started',
+    runId: basename(folder),
+    experiment,
+    file: relative(folder, file).replaceAll('\\', '/'),
+    method: method.name,
+    model: basename(resolved.model),
+    engine,
+    device,
+    threads,
+    seed,
+    steps: about.setup.steps,
+    version,
+    hashes,
+  });
+  for (const problem of about.setup.warnings) writer.record({ kind: 'problem', problem });
+}
+
+interface Work {
+  folder: string;
+  lock: RunLock;
+  links: RunLinks;
+  writer: Writer;
+  setup: Setup;
+  state: TrainState;
+  kept: Kept;
+}
+
+/** Measure, train, measure again; false when it was asked to stop before the end. */
+async function work(all: Work): Promise<boolean> {
+  const { folder, lock, links, writer, setup, state } = all;
+  const { resolved, steps } = setup;
+  if (resolved.evaluation.before && state.step === 0 && !(await evaluate(all, 'before'))) return false;
+  if (state.step < steps && !links.stopRequested()) {
+    const references = await cleanReferences(setup);
+    const save = (now: TrainState) => {
+      lock.check();
+      return saveCheckpoint(folder, now, { baseModel: resolved.model, keep: resolved.checkpoints.keep });
+    };
+    for await (const output of train(setup, state, { stopRequested: links.stopRequested, save, references }))
+      writer.write(output);
+  }
+  if (state.step < steps) return false;
+  return evaluate(all, 'after');
+}
+
+/** Measures every unit that is not done yet; false when it was asked to stop. A unit that was cut short is measured again. */
+async function evaluate({ links, writer, setup, state, kept }: Work, phase: Phase): Promise<boolean> {
+  const { model, resolved, embeddingNorm, units } = setup;
+  const { step } = state;
+  const missing: readonly Unit[] = units.filter((unit) => !kept.units.has(unitKey(phase, step, unit.metric)));
+  const weights = mergeAdapter(model.weights, state.adapter);
+  const { system, seed, evaluation: options } = resolved;
+  try {
+    for (const unit of missing) {
+      for await (const output of unit.run({ model, weights, embeddingNorm, options, system, seed, phase, step })) {
+        writer.write(output);
+        await nextTurn();
+        if (links.stopRequested() && 'record' in output && output.record.kind === 'progress') return false;
+      }
+      if (links.stopRequested()) return false;
+    }
+    return true;
+  } finally {
+    freeMerged(weights, model.weights);
+  }
+}

@@ -1,0 +1,144 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { Problem } from '../base/problem';
+
+export const USAGE = `sparring: adversarial training of language models, and the attacks that tell whether it helped
+
+  sparring run FILE       train and evaluate as an experiment file says
+  sparring resume RUN     go on with a run that was stopped or killed; RUN is its folder
+  sparring check FILE     say what is wrong in an experiment file, without running it
+  sparring report RUN     print a run's report, and write report.md and report.html again
+  sparring demo [NAME]    run an example on the Keeper, the model that ships: cat (default), capo or sft
+  sparring engine         list the engines: found, refused and why
+
+Options of run, resume and demo
+  --engine NAME     auto, native or wasm; instead of what the file says
+  --threads N       cores to compute on
+  --plain           plain lines instead of a progress bar (the default when the output is no terminal)
+Options of run and demo
+  --seed N          instead of the file's
+  --steps N         optimizer steps, instead of the file's
+  --runs DIR        where the run's folder is made; default: runs/NAME beside the file
+  --run-id ID       name of the run's folder; default: date, time and seed
+
+  --help, --version
+
+Ctrl-C stops after the step in flight and leaves a run that resumes; a second Ctrl-C ends at once.
+Exit codes: 0 done, 1 a problem, 2 wrong use, 130 stopped.`;
+
+export interface RunFlags {
+  engine?: 'auto' | 'native' | 'wasm';
+  threads?: number;
+  plain: boolean;
+}
+export interface NewRunFlags extends RunFlags {
+  seed?: number;
+  steps?: number;
+  runs?: string;
+  runId?: string;
+}
+
+/** A command line, understood. */
+export type Command =
+  | { name: 'help' }
+  | { name: 'version' }
+  | ({ name: 'run'; file: string } & NewRunFlags)
+  | ({ name: 'demo'; example: string } & NewRunFlags)
+  | ({ name: 'resume'; run: string } & RunFlags)
+  | { name: 'check'; file: string }
+  | { name: 'report'; run: string }
+  | { name: 'engine'; engine?: RunFlags['engine']; threads?: number };
+
+const machine = { engine: { type: 'string' }, threads: { type: 'string' } } as const;
+const session = { ...machine, plain: { type: 'boolean' } } as const;
+const newRun = {
+  ...session,
+  seed: { type: 'string' },
+  steps: { type: 'string' },
+  runs: { type: 'string' },
+  'run-id': { type: 'string' },
+} as const;
+const optionsOf = {
+  run: newRun,
+  demo: newRun,
+  resume: session,
+  check: {},
+  report: {},
+  engine: machine,
+} as const;
+type Name = keyof typeof optionsOf;
+
+const usage = (message: string) => new Problem('usage', `${message} See sparring --help.`);
+
+function whole(flag: string, text: string | undefined, least: number, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most)
+    throw usage(`--${flag} must be a whole number from ${least} to ${most}, not ${text}.`);
+  return value;
+}
+
+function engine(text: string | undefined): RunFlags['engine'] {
+  if (text === undefined || text === 'auto' || text === 'native' || text === 'wasm') return text;
+  throw usage(`--engine must be auto, native or wasm, not ${text}.`);
+}
+
+function runId(text: string | undefined): string | undefined {
+  if (text === undefined || /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(text)) return text;
+  throw usage(`--run-id must be a plain name of letters, digits, dots and dashes, not ${text}.`);
+}
+
+/** Understands the arguments after `sparring`. Throws a Problem `usage`. */
+export function parseCommand(argv: readonly string[]): Command {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === 'help' || argv.includes('--help') || argv.includes('-h')) return { name: 'help' };
+  if (name === '--version' || name === '-v') return { name: 'version' };
+  if (!(name in optionsOf)) throw usage(`There is no command ${name}; there are ${Object.keys(optionsOf).join(', ')}.`);
+  const known = name as Name;
+  const options: ParseArgsConfig['options'] = optionsOf[known];
+  let values: { [flag: string]: unknown };
+  let positionals: string[];
+  try {
+    ({ values, positionals } = parseArgs({
+      args: rest,
+      options,
+      allowPositionals: true,
+      strict: true,
+    }));
+  } catch (error) {
+    throw usage(`${(error as Error).message.replace(/\. To specify.*$/s, '').replace(/\.$/, '')}.`);
+  }
+  const text = (flag: string): string | undefined => {
+    const value = values[flag];
+    return typeof value === 'string' ? value : undefined;
+  };
+  const one = (what: string): string => {
+    const [first, ...more] = positionals;
+    if (first === undefined) throw usage(`sparring ${name} needs ${what}.`);
+    if (more.length > 0) throw usage(`sparring ${name} takes ${what} only; what is ${more.join(' ')}?`);
+    return first;
+  };
+  const onMachine = { engine: engine(text('engine')), threads: whole('threads', text('threads'), 1, 1024) };
+  const inSession = { ...onMachine, plain: values['plain'] === true };
+  const ofNewRun = () => ({
+    ...inSession,
+    seed: whole('seed', text('seed'), 0, 0xffffffff),
+    steps: whole('steps', text('steps'), 1, 1e9),
+    runs: text('runs'),
+    runId: runId(text('run-id')),
+  });
+  switch (known) {
+    case 'run':
+      return { name: known, file: one('an experiment file'), ...ofNewRun() };
+    case 'demo':
+      return { name: known, example: positionals.length === 0 ? 'cat' : one('one name'), ...ofNewRun() };
+    case 'resume':
+      return { name: known, run: one("a run's folder"), ...inSession };
+    case 'check':
+      return { name: known, file: one('an experiment file') };
+    case 'report':
+      return { name: known, run: one("a run's folder") };
+    case 'engine':
+      if (positionals.length > 0) throw usage(`sparring engine takes no ${positionals.join(' ')}.`);
+      return { name: known, ...onMachine };
+  }
+}
