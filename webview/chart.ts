@@ -43,33 +43,40 @@ export interface Chart {
 const DASHES: number[][] = [[], [7, 4], [2, 3], [10, 3, 2, 3], [4, 2], [1, 2]];
 const HEIGHT = 210;
 const SPEAK_EVERY = 10_000;
-// Beyond this many points the markers would cover the line.
-const MARKERS_UP_TO = 80;
 
+/** Points with their intervals. Lines share their x, so each is shifted a little: points and whiskers never hide each other. */
 function whiskers(plot: uPlot, data: ChartData, theme: Theme, hidden: ReadonlySet<string>): void {
   const { ctx } = plot;
+  const pixel = devicePixelRatio;
   ctx.save();
   data.lines.forEach((line, index) => {
     if (!line.low || !line.high || hidden.has(line.label)) return;
-    // Lines share their x; a small shift keeps whiskers apart.
-    const shift = (index - (data.lines.length - 1) / 2) * 5 * devicePixelRatio;
+    const shift = (index - (data.lines.length - 1) / 2) * 5 * pixel;
     ctx.strokeStyle = theme.series[index % theme.series.length]!;
-    ctx.lineWidth = 1.25 * devicePixelRatio;
-    ctx.beginPath();
+    ctx.fillStyle = theme.background;
+    ctx.lineWidth = 1.5 * pixel;
     data.x.forEach((x, i) => {
-      const [low, high] = [line.low?.[i], line.high?.[i]];
-      if (low == null || high == null) return;
+      const [low, value, high] = [line.low?.[i], line.values[i], line.high?.[i]];
+      if (low == null || high == null || value == null) return;
       const at = plot.valToPos(x, 'x', true) + shift;
-      const [bottom, top] = [plot.valToPos(low, 'y', true), plot.valToPos(high, 'y', true)];
-      const cap = 3 * devicePixelRatio;
+      const [bottom, middle, top] = [low, value, high].map((it) => plot.valToPos(it, 'y', true)) as [
+        number,
+        number,
+        number,
+      ];
+      ctx.beginPath();
+      for (const end of [bottom, top]) {
+        ctx.moveTo(at - 3 * pixel, end);
+        ctx.lineTo(at + 3 * pixel, end);
+      }
       ctx.moveTo(at, bottom);
       ctx.lineTo(at, top);
-      ctx.moveTo(at - cap, bottom);
-      ctx.lineTo(at + cap, bottom);
-      ctx.moveTo(at - cap, top);
-      ctx.lineTo(at + cap, top);
+      ctx.stroke();
+      ctx.beginPath();
+      ctx.arc(at, middle, 3 * pixel, 0, 2 * Math.PI);
+      ctx.fill();
+      ctx.stroke();
     });
-    ctx.stroke();
   });
   ctx.restore();
 }
@@ -89,11 +96,12 @@ export function chart(options: ChartOptions): Chart {
   const legend = element('div', { class: 'legend', role: 'group', 'aria-label': t('Lines of "{0}"', options.title) });
   const twin = element('div', { class: 'twin', hidden: true });
   const empty = element('p', { class: 'empty' }, t('No numbers yet.'));
+  const at = element('span', { class: 'at note', 'aria-hidden': true });
   const swap = element('button', { class: 'quiet', type: 'button' });
   const root = element(
     'figure',
     { class: 'chart', id: options.id },
-    element('figcaption', {}, element('h3', {}, options.title), swap),
+    element('figcaption', {}, element('h3', {}, options.title), at, swap),
     options.note !== undefined && element('p', { class: 'note' }, options.note),
     legend,
     empty,
@@ -109,8 +117,7 @@ export function chart(options: ChartOptions): Chart {
       const number = item.querySelector('.value');
       if (number) number.textContent = value == null ? '' : options.format(value);
     }
-    const title = root.querySelector('.at');
-    if (title && index !== undefined) title.textContent = `${options.x} ${data.x[index]}`;
+    at.textContent = index === undefined ? '' : `${options.x} ${data.x[index]}`;
   }
 
   function drawLegend(): void {
@@ -181,7 +188,7 @@ export function chart(options: ChartOptions): Chart {
             width: 1.75,
             dash: DASHES[index % DASHES.length]!,
             spanGaps: true,
-            points: { show: data.x.length <= MARKERS_UP_TO && (line.low !== undefined || data.x.length < 3), size: 6 },
+            points: { show: data.x.length < 3 && line.low === undefined, size: 6 },
           })),
         ],
         hooks: {
@@ -240,7 +247,7 @@ export function chart(options: ChartOptions): Chart {
     element: root,
     update(next) {
       const sameLines = next.lines.map((it) => it.label).join() === data.lines.map((it) => it.label).join();
-      const samePoints = next.x.length <= MARKERS_UP_TO === data.x.length <= MARKERS_UP_TO && data.x.length > 2;
+      const samePoints = data.x.length > 2;
       data = next;
       show();
       speak();

@@ -42,7 +42,7 @@ export function comparison(view: RunView): HTMLElement {
   const rows = rateRows(view.rates);
   if (rows.length === 0)
     return element('p', { class: 'empty' }, t('Nothing is measured yet. The rates before training come first.'));
-  const head = [t('Measure'), t('Before'), t('After'), t('0 – 100 %'), t('Change')];
+  const head = [t('Measure'), t('Before'), t('After'), t('○ before, ● after'), t('Change')];
   return element(
     'div',
     { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': t('Before and after') },

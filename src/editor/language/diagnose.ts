@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import type { Fix, ProblemData } from '../../base/problem';
 import { Scope } from '../../base/scope';
+import { mend } from '../../experiment/mend';
 import { resolveExperiment } from '../../experiment/resolve';
 import { EXPERIMENT_SELECTOR } from '../experimentFile';
 import { log } from '../log';
-import { applyFix } from './fix';
 
 const AFTER_TYPING = 250;
 
@@ -22,6 +22,17 @@ const NO_DISK = { isFile: () => true, isFolder: () => true, namesIn: () => [], r
 export function problemsOf(document: vscode.TextDocument): ProblemData[] {
   const local = document.uri.scheme === 'file';
   return resolveExperiment(document.getText(), document.uri.fsPath, local ? undefined : NO_DISK).problems;
+}
+
+/** The change that carries out a problem's fix; empty when the text no longer fits. */
+function editOf(document: vscode.TextDocument, problem: ProblemData & { fix: Fix }): vscode.WorkspaceEdit {
+  const edit = new vscode.WorkspaceEdit();
+  const change = mend(document.getText(), document.uri.fsPath, problem.at ?? [], problem.fix);
+  if (change) {
+    const range = new vscode.Range(document.positionAt(change.start), document.positionAt(change.end));
+    edit.replace(document.uri, range, change.text);
+  }
+  return edit;
 }
 
 /** Diagnostics of open experiment files, and the quick fixes that problems carry. */
@@ -96,7 +107,7 @@ export function diagnose(): Scope {
             )
             .map((problem) => {
               const action = new vscode.CodeAction(problem.fix.title, vscode.CodeActionKind.QuickFix);
-              action.edit = applyFix(document, problem);
+              action.edit = editOf(document, problem);
               action.isPreferred = true;
               action.diagnostics = (found.get(document.uri.toString()) ?? [])
                 .filter((it) => it.problem.code === problem.code && it.diagnostic.range.isEqual(rangeOf(problem)))
