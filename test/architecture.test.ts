@@ -38,6 +38,7 @@ type Layer = keyof typeof LOWER;
 const PACKAGES: { readonly [name: string]: readonly string[] } = {
   '@tensorflow/tfjs-core': ['tensor', 'model', 'data', 'attack', 'defense', 'evaluation', 'run'],
   '@tensorflow/tfjs-backend-wasm': ['tensor'],
+  '@tensorflow/tfjs-core/dist/register_all_gradients': ['tensor'],
   zod: ['experiment', 'protocol'],
   yaml: ['experiment'],
   'csv-parse': ['data', 'experiment'],

@@ -1,17 +1,12 @@
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
-import { startWasm } from './backend/wasm';
+import { Problem } from '../base/problem';
+import type { EngineCandidate } from './backend/candidate';
+import { type NativeCandidate, probeNative, startNative } from './backend/native';
+import { probeWasm, startWasm } from './backend/wasm';
 
-/** One engine that could have been used: whether it is there, and if not used, why not and how to mend it. */
-export interface EngineCandidate {
-  name: 'native' | 'wasm';
-  found: boolean;
-  version?: string;
-  device?: string;
-  refused?: string;
-  mend?: string;
-}
+export type { EngineCandidate };
 
-/** The running engine. `threads` is how many cores it computes on. */
+/** The running engine. `threads` is how many cores it computes on, `candidates` every engine that was looked at before it was taken. */
 export interface Engine {
   name: 'native' | 'wasm';
   device: string;
@@ -19,14 +14,46 @@ export interface Engine {
   candidates: EngineCandidate[];
 }
 
-/** `engine`: a name, or `auto` for the first that works. `threads`: cores to compute on, where the engine lets us choose. */
 export interface EngineOptions {
+  /** A name, or `auto` for the first that works: native, then wasm. */
   engine: 'auto' | 'native' | 'wasm';
+  /** Cores to compute on. Results do not depend on it with wasm. */
   threads?: number;
+  /** Folder from which the native engine's package is looked up; default: the working folder. */
+  nativePath?: string;
 }
 
-/** Starts the engine; every TensorFlow.js operation afterwards runs on it. Throws a Problem if a named engine does not work. */
+/** What each engine that `options` allow would do, in the order in which they would be taken. Starts none. */
+export async function probeEngines(options: EngineOptions): Promise<EngineCandidate[]> {
+  const { engine } = options;
+  const native = engine === 'wasm' ? [] : await probeNative(options);
+  return [...native.map(facts), ...(engine === 'native' ? [] : [probeWasm()])];
+}
+
+/**
+ * Starts an engine; every TensorFlow.js operation afterwards runs on it. Throws a Problem if a named engine does not work; with `auto`,
+ * `candidates` says what was refused and why.
+ */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const { device, threads } = await startWasm(options.threads);
-  return { name: 'wasm', device, threads, candidates: [{ name: 'wasm', found: true, device }] };
+  const { engine, threads } = options;
+  if (engine === 'wasm') {
+    const started = await startWasm(threads);
+    return { name: 'wasm', ...started, candidates: [probeWasm()] };
+  }
+  const native = await probeNative(options);
+  const usable = native.find(({ module, refused }) => module !== undefined && refused === undefined);
+  if (usable?.module !== undefined) {
+    const started = await startNative(usable.module, threads);
+    return { name: 'native', device: usable.device ?? 'CPU', ...started, candidates: native.map(facts) };
+  }
+  if (engine === 'native') {
+    const reasons = native.map(({ version, refused, mend }) => `${version ? `${version}: ` : ''}${refused}. ${mend}`);
+    throw new Problem('engine-native', `The native engine cannot be used: ${reasons.join(' ')}`);
+  }
+  const started = await startWasm(threads);
+  return { name: 'wasm', ...started, candidates: [...native.map(facts), probeWasm()] };
+}
+
+function facts({ module: _, ...candidate }: NativeCandidate): EngineCandidate {
+  return candidate;
 }

@@ -1,15 +1,26 @@
 import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
 import { startEngine } from '../../src/tensor/engine';
 
-/** The engines a test file may run on, one per process: wasm always, native where SPARRING_NATIVE names a folder that has it. */
-const names = ['wasm', ...(process.env['SPARRING_NATIVE'] ? ['native'] : [])] as ('wasm' | 'native')[];
+/** The engines a test file runs on: wasm always, native where SPARRING_NATIVE names a folder that has its package. */
+const nativePath = process.env['SPARRING_NATIVE'];
+const names = ['wasm', ...(nativePath ? ['native'] : [])] as ('wasm' | 'native')[];
+const started = new Map<string, string>();
 
-/** Registers `body`'s tests once per engine, each named with its engine. The engine runs when a test made with `check` runs. */
+async function use(engine: 'wasm' | 'native'): Promise<void> {
+  const backend = started.get(engine);
+  if (backend === undefined) {
+    await startEngine({ engine, threads: 1, nativePath });
+    started.set(engine, tf.getBackend());
+  } else await tf.setBackend(backend);
+}
+
+/** Registers `body`'s tests once per engine, each named with its engine. The engine is current when a test made with `check` runs. */
 export function forEachEngine(body: (check: (name: string, fn: () => void | Promise<void>) => void) => void): void {
   for (const engine of names) {
     body((name, fn) => {
       test(`${name} (${engine})`, async () => {
-        await startEngine({ engine, threads: 1 });
+        await use(engine);
         await fn();
       });
     });

@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { getThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { getThreadsCount, setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
+import type { EngineCandidate } from './candidate';
 import { mendKernels } from './wasmKernels';
 import { withThreads } from './wasmThreads';
 
+const DEVICE = 'CPU (WebAssembly SIMD)';
 const BINARY = 'tfjs-backend-wasm-threaded-simd.wasm';
 const SCRIPT = 'tfjs-backend-wasm-threaded-simd.js';
 /** The backend prepares eight workers; the main thread computes too. */
@@ -65,7 +67,18 @@ export async function startWasm(threads?: number): Promise<{ device: string; thr
     mendKernels();
     if (wanted === 1) await start();
     else await withThreads(wanted, files.script, start);
-    started = { device: 'CPU (WebAssembly SIMD)', threads: wanted === 1 ? 1 : getThreadsCount() };
+    started = { device: DEVICE, threads: wanted === 1 ? 1 : getThreadsCount() };
   } else await tf.setBackend('wasm');
   return started;
+}
+
+/** Whether the engine's files are there; it is part of every build, so they should be. */
+export function probeWasm(): EngineCandidate {
+  try {
+    wasmFiles();
+    return { name: 'wasm', found: true, version: `tfjs-backend-wasm ${version_wasm}`, device: DEVICE };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { name: 'wasm', found: false, refused: error.message, mend: 'Run "npm ci && npm run build".' };
+  }
 }
