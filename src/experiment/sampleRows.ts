@@ -9,8 +9,20 @@ export interface CheckFiles {
   namesIn(folder: string): string[];
   /** At most so many bytes from a file's beginning. */
   readStart(path: string, limit: number): Uint8Array;
+  /** Nothing can be seen from here: what depends on files is not checked. */
+  blind?: true;
 }
 
+/** For a text that stands on no disk, e.g. one of a virtual workspace. */
+export const noFiles: CheckFiles = {
+  isFile: () => false,
+  isFolder: () => false,
+  namesIn: () => [],
+  readStart: () => new Uint8Array(),
+  blind: true,
+};
+
+/** The disk. */
 export const diskFiles: CheckFiles = { isFile, isFolder, namesIn, readStart };
 
 /** Rows as a check sees them: column -> whatever stands there. */
