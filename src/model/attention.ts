@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { constantsOf } from './constants';
+import { gatherRows } from './gatherRows';
 import { type AdapterRun, linear } from './lora';
 import type { DecoderConfig, LayerWeights } from './model';
 import { applyRope, type RopeTables } from './rope';
@@ -14,16 +15,18 @@ export interface AttentionInput {
   /** Added to the scores: [1 or B, 1, T, S]; none: every query sees every key. */
   mask?: tf.Tensor4D;
   past?: { k: tf.Tensor3D; v: tf.Tensor3D };
+  /** [N] int32, places in B*T: y of these only. */
+  select?: tf.Tensor1D;
   adapter?: AdapterRun;
 }
 
 /**
- * Causal self-attention with grouped queries: y [B*T, D], and the keys and values [B*KV, S, hd] it has seen.
+ * Causal self-attention with grouped queries: y [B*T, D] (or [N, D]), and the keys and values [B*KV, S, hd] it has seen.
  * The queries of one group are laid under one another, [B*KV, group*T, hd], so that keys and values are never repeated.
  */
 export function attention(
   config: DecoderConfig,
-  { x, batch, layer, weights, rope, mask, past, adapter }: AttentionInput,
+  { x, batch, layer, weights, rope, mask, past, select, adapter }: AttentionInput,
 ): { y: tf.Tensor2D; k: tf.Tensor3D; v: tf.Tensor3D } {
   const { heads, keyValueHeads, headDim } = config;
   const length = x.shape[0] / batch;
@@ -47,7 +50,8 @@ export function attention(
   if (mask) scores = tf.add(tf.reshape(scores, [batch, heads, length, seen]), mask);
   const shares = tf.reshape(tf.softmax(scores), [batch * keyValueHeads, -1, seen]) as tf.Tensor3D;
   const mixed = tf.reshape(tf.matMul(shares, v), [batch, heads, length, headDim]);
-  const y = project('o_proj', tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * length, heads * headDim]));
+  const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * length, heads * headDim]) as tf.Tensor2D;
+  const y = project('o_proj', select ? gatherRows(rows, select) : rows);
   return { y, k, v };
 }
 

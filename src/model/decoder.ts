@@ -3,6 +3,7 @@ import { attention, causalMask } from './attention';
 import type { Cache } from './cache';
 import type { Family } from './family';
 import { feedForward } from './feedForward';
+import { gatherRows } from './gatherRows';
 import type { AdapterRun } from './lora';
 import type { DecoderConfig, Weights } from './model';
 import { ropeTables } from './rope';
@@ -17,24 +18,24 @@ export interface DecoderInput {
   mask?: tf.Tensor3D;
   /** What was seen before; emptyCache() to begin one. Left as it is. */
   cache?: Cache;
+  /**
+   * [N] int32, places in B*T: only these are wanted, which spares the last layer most of its work. Same numbers as
+   * without, but for the adapter's dropout.
+   */
+  select?: tf.Tensor1D;
 }
 
 /** Rows of the embedding table. ids [B, T] int32 -> [B, T, D] */
 export function embed(weights: Pick<Weights, 'embedding'>, ids: tf.Tensor2D): tf.Tensor3D {
   const [batch, length] = ids.shape;
-  const flat = tf.reshape(ids, [batch * length, 1]);
-  // tfjs differentiates a gather by a kernel that the wasm engine lacks; adding the rows up again is scatterND.
-  const gather = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const table = inputs[0] as tf.Tensor2D;
-    return {
-      value: tf.gather(table, tf.reshape(flat, [batch * length])),
-      gradFunc: (dy: tf.Tensor) => tf.scatterND(flat, dy, table.shape),
-    };
-  });
-  return tf.reshape(gather(weights.embedding), [batch, length, -1]) as tf.Tensor3D;
+  const rows = gatherRows(weights.embedding, tf.reshape(ids, [batch * length]) as tf.Tensor1D);
+  return tf.reshape(rows, [batch, length, -1]) as tf.Tensor3D;
 }
 
-/** The hidden states after the final norm, [B, T, D], and the grown cache where one was given. Differentiable throughout. */
+/**
+ * The hidden states after the final norm, [B, T, D] (or [1, N, D] of the selected places), and the grown cache where one was given.
+ * Differentiable throughout.
+ */
 export function decode(
   model: { config: DecoderConfig; family: Family },
   weights: Weights,
@@ -56,20 +57,14 @@ export function decode(
     const grown: Cache | undefined = cache && { layers: [], length: seen };
     let x = tf.reshape(embeddings, [batch * length, size]) as tf.Tensor2D;
     weights.layers.forEach((w, layer) => {
+      // Behind the last layer's attention nobody looks at the other places any more.
+      const select = layer === weights.layers.length - 1 ? input.select : undefined;
       const next = tidied(() => {
         const normed = rmsNorm(x, w.inputNorm, config.normEpsilon);
         const past = cache?.layers[layer];
-        const { y, k, v } = attention(config, {
-          x: normed,
-          batch,
-          layer,
-          weights: w.linear,
-          rope,
-          mask,
-          past,
-          adapter,
-        });
-        const middle: tf.Tensor2D = tf.add(x, y);
+        const common = { batch, layer, weights: w.linear, rope, mask, past, select, adapter };
+        const { y, k, v } = attention(config, { ...common, x: normed });
+        const middle: tf.Tensor2D = tf.add(select ? gatherRows(x, select) : x, y);
         const normed2 = rmsNorm(middle, w.postNorm, config.normEpsilon);
         const x2: tf.Tensor2D = tf.add(middle, feedForward(normed2, w.linear, layer, adapter));
         return cache ? { x: x2, k, v } : { x: x2, k: undefined, v: undefined };
@@ -77,7 +72,8 @@ export function decode(
       x = next.x;
       if (grown && next.k && next.v) grown.layers.push({ k: next.k, v: next.v });
     });
-    const hidden = tf.reshape(rmsNorm(x, weights.norm, config.normEpsilon), [batch, length, size]) as tf.Tensor3D;
+    const shape: [number, number, number] = input.select ? [1, input.select.shape[0], size] : [batch, length, size];
+    const hidden = tf.reshape(rmsNorm(x, weights.norm, config.normEpsilon), shape) as tf.Tensor3D;
     return grown ? { hidden, cache: grown } : { hidden };
   });
 }

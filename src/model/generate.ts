@@ -50,7 +50,9 @@ export async function generate(
       'int32',
     );
     const mask = prefillMask(padding, longest);
-    return last(model, weights, decode(model, weights, { embeddings, positions, mask, cache: emptyCache() }, run));
+    const ends = rows.map((_, i) => (i + 1) * longest - 1);
+    const select = tf.tensor1d(ends, 'int32');
+    return last(weights, decode(model, weights, { embeddings, positions, mask, select, cache: emptyCache() }, run));
   });
   try {
     for (let step = 0; ; step++) {
@@ -89,7 +91,7 @@ export async function generate(
           },
           run,
         );
-        return last(model, weights, decoded);
+        return last(weights, decoded);
       });
       freeState(old);
     }
@@ -116,15 +118,10 @@ function freeState({ logits: scores, cache }: State): void {
   freeCache(cache);
 }
 
-function last(
-  model: Pick<Model, 'config'>,
-  weights: Weights,
-  { hidden, cache }: { hidden: tf.Tensor3D; cache?: Cache },
-): State {
+/** Logits of hidden states, one per row. */
+function last(weights: Weights, { hidden, cache }: { hidden: tf.Tensor3D; cache?: Cache }): State {
   if (!cache) throw new Error('decode gave no cache');
-  const [batch, length] = hidden.shape;
-  const end = tf.reshape(tf.slice(hidden, [0, length - 1, 0], [batch, 1, model.config.hiddenSize]), [batch, -1]);
-  return { logits: logits(weights, end as tf.Tensor2D), cache };
+  return { logits: logits(weights, tf.reshape(hidden, [-1, hidden.shape[2]])), cache };
 }
 
 async function choose(

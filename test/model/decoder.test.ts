@@ -47,10 +47,10 @@ for (const { name, folder, expected } of goldenModels) {
     );
     const targets = rows.flatMap((row, i) => row.slice(targetStarts[i]!));
     const loss = (embeddings: tf.Tensor) => {
-      const { hidden } = decode(model, model.weights, { embeddings: embeddings as tf.Tensor3D });
-      const all = logits(model.weights, tf.reshape(hidden, [-1, model.config.hiddenSize]));
-      // A one-hot product instead of a gather, whose gradient the wasm engine lacks.
-      const chosen = tf.matMul(tf.oneHot(tf.tensor1d(places, 'int32'), rows.length * width), all) as tf.Tensor2D;
+      const select = tf.tensor1d(places, 'int32');
+      const { hidden } = decode(model, model.weights, { embeddings: embeddings as tf.Tensor3D, select });
+      assert.deepEqual(hidden.shape, [1, places.length, model.config.hiddenSize]);
+      const chosen = logits(model.weights, tf.reshape(hidden, [places.length, -1]));
       return targetLogProbs(chosen, tf.tensor1d(targets, 'int32'));
     };
     const embeddings = embed(model.weights, padded(rows));
@@ -91,6 +91,25 @@ for (const { name, folder, expected } of goldenModels) {
     model.close();
   });
 }
+
+test('selected places have the same hidden states as without selecting', async () => {
+  const model = await openModel(goldenModels[0]!.folder);
+  tf.tidy(() => {
+    const embeddings = embed(
+      model.weights,
+      padded([
+        [5, 6, 7],
+        [8, 9, 10],
+      ]),
+    );
+    const places = tf.tensor1d([5, 0, 2, 2], 'int32');
+    const all = decode(model, model.weights, { embeddings }).hidden;
+    const { hidden } = decode(model, model.weights, { embeddings, select: places });
+    const expected = tf.gather(tf.reshape(all, [6, -1]), places).dataSync();
+    assert.ok(farthest(hidden.dataSync(), expected) < 1e-6);
+  });
+  model.close();
+});
 
 test('the gradient with respect to the embedding table adds equal ids up', async () => {
   const table = tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]);

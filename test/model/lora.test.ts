@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../src/base/problem';
 import { encodeAdapter, loadAdapter, saveAdapter } from '../../src/model/adapter';
 import { decode, embed, logits } from '../../src/model/decoder';
+import { dropoutMask } from '../../src/model/dropout';
 import {
   type Adapter,
   type AdapterRun,
@@ -135,6 +136,10 @@ test('dropout is given by seed and counter', async () => {
   assert.deepEqual(pass(1, 1), pass(1, 1));
   assert.ok(farthest(pass(1, 1), pass(1, 2)) > 1e-3);
   assert.ok(farthest(pass(1, 1), pass(2, 1)) > 1e-3);
+  const mask = dropoutMask([501, 33], 'x', { rate: 0.1, seed: 1, counter: 1 }).dataSync();
+  const dropped = mask.filter((value) => value === 0).length / mask.length;
+  assert.ok(Math.abs(dropped - 0.1) < 0.01);
+  assert.ok(mask.every((value) => value === 0 || value === Math.fround(1 / 0.9)));
   assert.deepEqual(pass(1, 1, 0), rowLogits(model, row, { adapter }).dataSync());
   freeAdapter(adapter);
   model.close();
