@@ -4,6 +4,7 @@ import type { CapoOptions } from '../experiment/schema';
 import { crossEntropy } from './cat';
 
 // CAPO, arXiv 2405.15589 eq. 5: identity preference optimisation (IPO) between safe and harmful answers on attacked prompts.
+// Comparisons are written with greaterEqual: of the four, TensorFlow.js differentiates (as a constant) only that one.
 
 export interface CapoInput {
   /** Absent where the micro-batch has no adversarial row. B rows; log p of the harmful answers' tokens [N], of the safe ones' [M]. */
@@ -36,13 +37,13 @@ export type CapoLossOptions = Pick<CapoOptions, 'beta' | 'awayCutoff' | 'towardC
 /** Harmful tokens below the cutoff count as 0 (`zero`: the released code) or as the cutoff (`clamp`). No gradient flows out of either. */
 export function cutHarmful(logProbs: Tensor1D, cutoff: number, outside: 'zero' | 'clamp'): Tensor1D {
   const instead = tf.fill(logProbs.shape, outside === 'zero' ? 0 : cutoff);
-  return tf.where(tf.less(logProbs, cutoff), instead, logProbs) as Tensor1D;
+  return tf.where(tf.greaterEqual(logProbs, cutoff), logProbs, instead) as Tensor1D;
 }
 
 /** Safe tokens above -cutoff count as 0 or as -cutoff; a cutoff of 0 leaves all as they are. */
 export function cutSafe(logProbs: Tensor1D, cutoff: number, outside: 'zero' | 'clamp'): Tensor1D {
   const instead = tf.fill(logProbs.shape, outside === 'zero' ? 0 : -cutoff);
-  return tf.where(tf.greater(logProbs, -cutoff), instead, logProbs) as Tensor1D;
+  return tf.where(tf.greaterEqual(-cutoff, logProbs), logProbs, instead) as Tensor1D;
 }
 
 const rowMean = (mean: Tensor2D, values: Tensor1D): Tensor1D =>

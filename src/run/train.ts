@@ -129,7 +129,7 @@ async function readScalars(
       for (const [name, value] of Object.entries(loss)) if (value) list.push({ name, value: value as Tensor });
     if (attack) list.push({ name: 'before', value: attack.before }, { name: 'after', value: attack.after });
   }
-  const stacked = tf.stack(list.map(({ value }) => tf.reshape(value, []))) as Tensor1D;
+  const stacked: Tensor1D = tf.tidy(() => tf.stack(list.map(({ value }) => tf.reshape(value, []))) as Tensor1D);
   const numbers = await stacked.data();
   tf.dispose([stacked, ...list.map(({ value }) => value)]);
 
