@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Problem } from '../base/problem';
 import { type ChatTemplate, makeChatTemplate } from './chatTemplate';
@@ -75,9 +75,23 @@ export function hashModel(folder: string): string {
   for (const name of names.sort()) {
     const path = join(folder, name);
     if (!existsSync(path)) continue;
-    all.update(`${name} ${createHash('sha256').update(readFileSync(path)).digest('hex')}\n`);
+    all.update(`${name} ${hashFile(path)}\n`);
   }
   return all.digest('hex');
+}
+
+/** By parts: weights may be larger than what Node reads at once. */
+function hashFile(path: string): string {
+  const hash = createHash('sha256');
+  const part = new Uint8Array(1 << 22);
+  const handle = openSync(path, 'r');
+  try {
+    for (let count = readSync(handle, part); count > 0; count = readSync(handle, part))
+      hash.update(part.subarray(0, count));
+  } finally {
+    closeSync(handle);
+  }
+  return hash.digest('hex');
 }
 
 function readJson(path: string): Json | undefined {

@@ -3,12 +3,17 @@ import { Problem } from '../base/problem';
 // The safetensors format: 8 bytes header length (little endian), a JSON header, then the numbers, packed without gaps.
 
 export type FloatType = 'F32' | 'F16' | 'BF16';
-const BYTES: { [dtype in FloatType]: number } = { F32: 4, F16: 2, BF16: 2 };
+/** Bytes per number of every type the format has. Files may hold types we do not read, in tensors we do not need. */
+const BYTES: { readonly [dtype: string]: number } = {
+  ...{ F32: 4, F16: 2, BF16: 2, F64: 8, F8_E4M3: 1, F8_E5M2: 1, BOOL: 1 },
+  ...{ I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1 },
+};
 /** The limit of the reference implementation, against headers made to exhaust memory. */
 const MAX_HEADER = 100_000_000;
 
 export interface TensorEntry {
-  dtype: FloatType;
+  /** Any type of the format; decodeTensor reads the floats. */
+  dtype: string;
   shape: number[];
   /** Bytes from the start of the file. */
   start: number;
@@ -39,15 +44,14 @@ export function parseSafetensorsHeader(bytes: Uint8Array, fileSize: number, file
   for (const [name, value] of Object.entries(header)) {
     if (name === '__metadata__') continue;
     const { dtype, shape, data_offsets: offsets } = (value ?? {}) as { [key: string]: unknown };
-    if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')
-      throw new Problem('safetensors', `tensor ${name} has type ${String(dtype)}; supported: F32, F16, BF16.`, {
-        file,
-      });
+    const bytesEach = typeof dtype === 'string' && Object.hasOwn(BYTES, dtype) ? BYTES[dtype] : undefined;
+    if (typeof dtype !== 'string' || bytesEach === undefined)
+      throw wrong(`tensor ${name} has the type ${String(dtype)}`);
     if (!isCounts(shape)) throw wrong(`tensor ${name} has the shape ${JSON.stringify(shape)}`);
     if (!isCounts(offsets) || offsets.length !== 2)
       throw wrong(`tensor ${name} has the range ${JSON.stringify(offsets)}`);
     const [from, to] = offsets as [number, number];
-    const size = shape.reduce((a, b) => a * b, 1) * BYTES[dtype];
+    const size = shape.reduce((a, b) => a * b, 1) * bytesEach;
     if (to - from !== size) throw wrong(`tensor ${name} should take ${size} bytes and takes ${to - from}`);
     if (dataStart + to > fileSize) throw wrong(`tensor ${name} ends at byte ${dataStart + to} of ${fileSize}`);
     entries.set(name, { dtype, shape, start: dataStart + from, end: dataStart + to });
@@ -78,9 +82,16 @@ export function decodeSafetensors(bytes: Uint8Array, file = 'safetensors'): { [n
   return Object.fromEntries(
     [...entries].map(([name, { dtype, shape, start, end }]) => [
       name,
-      { shape, data: decodeFloats(bytes.subarray(start, end), dtype) },
+      { shape, data: decodeTensor(bytes.subarray(start, end), { name, dtype, file }) },
     ]),
   );
+}
+
+/** One tensor's bytes as float32. @throws Problem `safetensors` for a type that is no float of 16 or 32 bits. */
+export function decodeTensor(bytes: Uint8Array, about: { name: string; dtype: string; file: string }): Float32Array {
+  const { name, dtype, file } = about;
+  if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return decodeFloats(bytes, dtype);
+  throw new Problem('safetensors', `tensor ${name} has the type ${dtype}; supported: F32, F16, BF16.`, { file });
 }
 
 /** A whole file. Names are sorted and keys have one order, so equal tensors give equal bytes. */

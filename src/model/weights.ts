@@ -10,7 +10,7 @@ import {
   type LinearName,
   type Weights,
 } from './model';
-import { decodeFloats, parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from './safetensors';
+import { decodeTensor, parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from './safetensors';
 
 /** The file's path of a linear layer inside `model.layers.N`. */
 export function modulePath(name: LinearName): string {
@@ -59,7 +59,7 @@ class TensorFiles {
         throw new Problem('safetensors', 'the file was cut off.', { file: join(this.folder, entry.file) });
       done += count;
     }
-    return decodeFloats(bytes, entry.dtype);
+    return decodeTensor(bytes, { name, dtype: entry.dtype, file: join(this.folder, entry.file) });
   }
 
   close(): void {

@@ -72,11 +72,12 @@ test('a broken file is one problem that says what is wrong', () => {
   broken(huge, /header claims/);
   broken(file('{"x":', 8), /not JSON/);
   broken(file('[]'), /not an object/);
-  broken(file({ x: { ...good, dtype: 'F64' } }, 8), /type F64/);
+  broken(file({ x: { ...good, dtype: 'F23' } }, 8), /type F23/);
+  broken(file({ x: { ...good, dtype: 'I32' } }, 8), /type I32; supported: F32, F16, BF16/);
   broken(file({ x: { ...good, shape: [-2] } }, 8), /shape \[-2\]/);
   broken(file({ x: { ...good, shape: [3] } }, 8), /should take 12 bytes and takes 8/);
   broken(file({ x: { ...good, data_offsets: [0] } }, 8), /range/);
-  broken(file({ x: null }, 8), /type undefined/);
+  broken(file({ x: null }, 8), /the type undefined/);
   broken(file({ x: good }, 4), /ends at byte/);
   broken(file({ x: good }, 12), /4 bytes belong to no tensor/);
   broken(file({ x: good, y: good }, 8), /overlaps/);
