@@ -23,22 +23,6 @@ export async function meanEmbeddingNorm(embedding: Tensor2D): Promise<number> {
 }
 
 /**
- * Rows of x at `positions`. x [M, D], positions [N] int32 -> [N, D]. Its gradient adds rows up by scatterND, since the wasm engine has
- * no kernel for the gradient of tf.gather.
- */
-export function selectRows(x: Tensor2D, positions: Tensor1D): Tensor2D {
-  const select = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const rows = inputs[0] as Tensor2D;
-    const { shape } = rows;
-    return {
-      value: tf.gather(rows, positions),
-      gradFunc: (dy: tf.Tensor) => tf.scatterND(tf.reshape(positions, [-1, 1]), dy, shape),
-    };
-  });
-  return select(x) as Tensor2D;
-}
-
-/**
  * log p of every target token. embeddings [B, T, D] unscaled rows of the batch, delta included -> [N]. Logits and softmax at target
  * positions only: the other positions predict no target.
  */
@@ -48,9 +32,9 @@ export function logProbsOfTargets(
   embeddings: Tensor3D,
   adapter?: AdapterRun,
 ): Tensor1D {
-  const { hidden } = decode(target.model, target.weights, { embeddings }, adapter);
-  const flat = tf.reshape(hidden, [batch.rows * batch.length, -1]) as Tensor2D;
-  return targetLogProbs(logits(target.weights, selectRows(flat, batch.positions)), batch.targetIds);
+  const { hidden } = decode(target.model, target.weights, { embeddings, select: batch.positions }, adapter);
+  const chosen = tf.reshape(hidden, [batch.targets, -1]) as Tensor2D;
+  return targetLogProbs(logits(target.weights, chosen), batch.targetIds);
 }
 
 /** Each row's mean over its targets. values [N] -> [B] */

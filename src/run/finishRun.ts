@@ -1,10 +1,12 @@
 import { join } from 'node:path';
-import { writeAtomic, writeJson } from '../base/files';
+import { isFile, readJson, writeAtomic, writeJson } from '../base/files';
 import { saveAdapter } from '../model/adapter';
 import { emptyView, foldAll } from '../records/fold';
-import { RECORD_VERSION, type RunRecord, type Summary } from '../records/record';
-import { readRecords, runFile } from '../records/runFolder';
-import type { RunView } from '../records/runView';
+import { RECORD_VERSION, type RunRecord } from '../records/record';
+import { reportMarkdown } from '../records/report';
+import { reportHtml } from '../records/reportHtml';
+import { type RunConfig, readRecords, runFile } from '../records/runFolder';
+import { summarize } from '../records/summary';
 import type { TrainState } from './checkpoint';
 import { workingSeconds } from './resume';
 import type { RunConfigFile } from './runConfig';
@@ -28,32 +30,14 @@ export async function finishRun(
   writer.record(finished);
 }
 
-/** Writes again what follows from the records of a finished run: summary.json, the reports, the TensorBoard events. */
+/** Writes what follows from the records of a run: the reports, the TensorBoard events and, once it has finished, summary.json. */
 export function writeDerived(folder: string, records: readonly RunRecord[]): void {
   const view = foldAll(emptyView, records);
-  const summary = summarize(view, records);
+  const summary = view.status === 'finished' ? summarize(view) : undefined;
   if (summary) writeJson(runFile(folder, 'summary'), summary);
+  const file = runFile(folder, 'config');
+  const config = isFile(file) ? (readJson(file) as RunConfig) : undefined;
+  writeAtomic(runFile(folder, 'report'), reportMarkdown(view, config));
+  writeAtomic(runFile(folder, 'reportHtml'), reportHtml(view, config));
   writeAtomic(join(folder, 'tensorboard', 'events.out.tfevents.sparring'), eventsFile(records));
-}
-
-export function summarize(view: RunView, records: readonly RunRecord[]): Summary | undefined {
-  const { started } = view;
-  const finished = records.find((record) => record.kind === 'finished');
-  if (!started || !finished) return undefined;
-  const { runId, experiment, method, model, seed, steps, hashes } = started;
-  return {
-    v: RECORD_VERSION,
-    runId,
-    experiment,
-    method,
-    model,
-    engine: view.engine,
-    device: view.device,
-    threads: started.threads,
-    seed,
-    steps,
-    seconds: finished.seconds,
-    hashes: { ...hashes, ...(finished.adapterSha256 ? { adapter: finished.adapterSha256 } : {}) },
-    ...view.rates,
-  };
 }

@@ -1,6 +1,7 @@
 import { WORKER_PROTOCOL, type WorkerStatus } from '../protocol/worker';
 import { emptyView, fold } from '../records/fold';
 import type { RunRecord, StepRecord } from '../records/record';
+import { durationText } from '../records/runFacts';
 import type { RunView } from '../records/runView';
 
 export interface Progress {
@@ -14,14 +15,6 @@ export interface Progress {
 }
 
 const BAR = 24;
-
-/** 93 -> `1 min 33 s`. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-}
 
 const percent = (value: number): string => `${Math.round(100 * value)} %`;
 
@@ -40,7 +33,7 @@ function speedText({ secondsPerStep, step, steps }: RunView): string {
   if (!secondsPerStep) return '';
   const speed =
     secondsPerStep < 1 ? `${(1 / secondsPerStep).toFixed(1)} steps/s` : `${secondsPerStep.toFixed(1)} s/step`;
-  return `  ${speed}  ${duration(secondsPerStep * (steps - step))} left`;
+  return `  ${speed}  ${durationText(secondsPerStep * (steps - step))} left`;
 }
 
 function barText(view: RunView): string {
@@ -72,7 +65,7 @@ function plainLine(record: RunRecord, view: RunView): string | undefined {
     case 'problem':
       return `${record.problem.severity}: ${record.problem.message}`;
     case 'finished':
-      return `Finished after ${duration(record.seconds)} of work`;
+      return `Finished after ${durationText(record.seconds)} of work`;
     default:
       return undefined;
   }

@@ -2,12 +2,12 @@ import { join, resolve } from 'node:path';
 import { makeFolder } from '../base/files';
 import type { Resolved } from '../experiment/schema';
 import { createRunFolder, runFile, runsFolder } from '../records/runFolder';
+import { ratesTable } from '../records/table';
 import { type RunEnd, type RunLinks, resumeRun, startRun } from '../run/runExperiment';
 import { loadExperiment } from './loadExperiment';
 import { packageVersion } from './packageVersion';
 import type { NewRunFlags, RunFlags } from './parseCommand';
 import { type Progress, showProgress } from './progress';
-import { ratesTable } from './ratesTable';
 import { serve } from './serve';
 import { stopOnSignals } from './stopOnSignals';
 
@@ -58,7 +58,7 @@ async function watched(folder: string, { plain }: RunFlags, go: (links: RunLinks
     progress.end();
     if (end === 'stopped') console.log(`Stopped. Go on with: sparring resume ${folder}`);
     else {
-      console.log(`\n${ratesTable(progress.view().rates)}\n`);
+      console.log(`\n${ratesTable(progress.view())}\n`);
       console.log(`Report: ${runFile(folder, 'reportHtml')}`);
     }
     return end;
