@@ -205,6 +205,7 @@ export function chart(options: ChartOptions): Chart {
   function show(): void {
     swap.textContent = table ? t('Show as chart') : t('Show as table');
     empty.hidden = data.x.length > 0;
+    legend.hidden = swap.hidden = data.x.length === 0;
     place.hidden = table || data.x.length === 0;
     twin.hidden = !table || data.x.length === 0;
     if (table) twin.replaceChildren(chartTable(options, data));

@@ -93,6 +93,7 @@ function progressOf(view: RunView, status: ShownStatus): HTMLElement {
 }
 
 function fact(name: string, value: Child): HTMLElement[] {
+  if (value === undefined || value === '') return [];
   return [element('div', {}, element('dt', {}, name), element('dd', {}, value))];
 }
 
@@ -123,7 +124,7 @@ export function header(view: RunView, context: RunContext): HTMLElement {
     element(
       'div',
       { class: 'title' },
-      element('h1', {}, started?.experiment ?? t('Run')),
+      element('h1', {}, started?.experiment ?? context.experiment),
       element(
         'span',
         { class: `status ${status}` },
@@ -147,7 +148,7 @@ export function header(view: RunView, context: RunContext): HTMLElement {
       ...fact(t('Threads'), view.threads ?? started?.threads),
       ...fact(t('Seed'), started?.seed),
       ...fact(t('Time per step'), view.secondsPerStep === undefined ? undefined : duration1(view.secondsPerStep)),
-      ...fact(t('Run'), started?.runId),
+      ...fact(t('Run'), started?.runId ?? context.runId),
     ),
     view.problems.length > 0 && element('ul', { class: 'problems' }, ...view.problems.map(problemText)),
   );

@@ -13,6 +13,9 @@ export interface ConfigRow {
 export interface RunContext {
   /** The run folder, absolute; the panel keeps it in its state, so that it can be restored. */
   folder: string;
+  /** From the folder's path, for a run that has no record yet. */
+  experiment: string;
+  runId: string;
   /** Whether a worker is writing this run now. */
   live: boolean;
   /** Whether this window may start and stop workers: a trusted workspace on a file system. */

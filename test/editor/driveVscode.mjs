@@ -119,15 +119,24 @@ export async function driveVscode({
   await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
 
   const input = page.locator('.quick-input-widget input').first();
-  /** Opens the palette with a text; the rows stay for the caller. */
-  async function palette(text) {
-    await page.keyboard.press('F1');
-    await input.waitFor({ state: 'visible' });
-    await input.fill(`>${text}`);
+  /** Opens the palette and types until a row with this title is there; commands are registered late after a start. */
+  async function palette(text, title = text) {
+    const row = page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
+    for (let tries = 0; ; tries++) {
+      await page.keyboard.press('F1');
+      await input.waitFor({ state: 'visible' });
+      await input.fill(`>${text}`);
+      try {
+        await row.waitFor({ timeout: 4000 });
+        return row;
+      } catch (error) {
+        if (tries === 10) throw error;
+        await page.keyboard.press('Escape');
+      }
+    }
   }
   async function command(title) {
     await palette(title);
-    await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
     await page.keyboard.press('Enter');
   }
   async function stop() {

@@ -73,8 +73,7 @@ async function theme(name) {
 
 async function restricted() {
   await page.getByRole('button', { name: /No, I don't trust/ }).click({ timeout: 60_000 });
-  await palette('Sparring:');
-  await rows.filter({ hasText: 'New Experiment' }).first().waitFor();
+  await palette('Sparring:', 'New Experiment');
   assert.equal(
     await rows.filter({ hasText: 'Start Training' }).count(),
     0,

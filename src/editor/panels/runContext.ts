@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import { isFile, readJson } from '../../base/files';
 import { type Parsed, type Path, parseExperiment } from '../../experiment/parse';
@@ -59,5 +59,6 @@ export function runContext(folder: string, live: boolean): RunContext {
     line: parsed && lineOf(parsed, row.at),
   }));
   const trusted = vscode.workspace.isTrusted;
-  return { folder, live, trusted, file: file === undefined ? undefined : basename(file), config };
+  const [experiment, runId] = [basename(dirname(folder)), basename(folder)];
+  return { folder, experiment, runId, live, trusted, file: file === undefined ? undefined : basename(file), config };
 }
