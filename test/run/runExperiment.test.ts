@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
+import { sha256 } from '../../src/base/files';
+import type { Resolved } from '../../src/experiment/schema';
+import type { RunRecord, Summary } from '../../src/records/record';
+import { readRecords, readRunFolder } from '../../src/records/runFolder';
+import { lockRun } from '../../src/run/lock';
+import { type RunEnd, resumeRun, startRun } from '../../src/run/runExperiment';
+import { tinyExperiment } from './tinyExperiment';
+
+const about = { version: '0.0.0', machine: { threads: 1 } };
+const never = { stopRequested: () => false };
+const hashOf = (folder: string) => sha256(readFileSync(join(folder, 'adapter', 'adapter_model.safetensors')));
+
+function newFolder(base: string, name: string): string {
+  const folder = join(base, 'runs', 'tiny', name);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+async function run(resolved: Resolved, folder: string): Promise<string> {
+  assert.equal(await startRun(folder, resolved, about, never), 'finished');
+  return hashOf(folder);
+}
+
+/** What two runs of the same seed must have in common. */
+function lasting(folder: string): Partial<Summary> {
+  const { runId: _id, seconds: _seconds, ...summary } = readRunFolder(folder).summary ?? assert.fail('no summary');
+  return summary;
+}
+
+/** Stops at the n-th record of this session, and resumes again and again, until it has finished. */
+async function inPieces(resolved: Resolved, folder: string, every: number): Promise<number> {
+  let sessions = 0;
+  let end: RunEnd = 'stopped';
+  while (end === 'stopped') {
+    let left = every;
+    const links = { stopRequested: () => left <= 0, onRecord: (_record: RunRecord) => void left-- };
+    // Records that were kept are told first, and do not count.
+    left += readRecords(folder).length;
+    end = sessions === 0 ? await startRun(folder, resolved, about, links) : await resumeRun(folder, about, links);
+    assert.ok(++sessions < 100, 'the run makes no progress');
+  }
+  return sessions;
+}
+
+test('a run leaves a whole folder, and the same seed gives the same summary and adapter', async () => {
+  const { folder, resolved } = tinyExperiment();
+  const [one, two] = [newFolder(folder, 'one'), newFolder(folder, 'two')];
+  assert.equal(await run(resolved, one), await run(resolved, two));
+  assert.deepEqual(lasting(one), lasting(two));
+  for (const name of [
+    'config.json',
+    'records.jsonl',
+    'texts.jsonl',
+    'summary.json',
+    'report.md',
+    'report.html',
+    'adapter/adapter_config.json',
+    'tensorboard',
+  ])
+    assert.ok(existsSync(join(one, name)), `${name} is missing`);
+  assert.ok(!existsSync(join(one, 'lock.json')), 'the lock was left behind');
+  const summary = readRunFolder(one).summary;
+  for (const phase of ['before', 'after'] as const) {
+    assert.deepEqual(Object.keys(summary?.[phase] ?? {}).sort(), [
+      'attackSuccess',
+      'leak',
+      'refusal',
+      'stillKnows',
+      'utility',
+    ]);
+    assert.deepEqual(Object.keys(summary?.[phase].attackSuccess['embedding'] ?? {}), ['0.1', '0.3']);
+    assert.equal(summary?.[phase].leak?.n, 6);
+  }
+  assert.equal(summary?.hashes.adapter, hashOf(one));
+  const { view } = readRunFolder(one);
+  assert.equal(view.status, 'finished');
+  assert.deepEqual(
+    view.history.map((step) => step.step),
+    [1, 2, 3, 4, 5, 6],
+  );
+  assert.deepEqual(
+    view.attackSuccess.filter((point) => point.epsilon === 0.3).map((point) => point.step),
+    [0, 2, 4, 6],
+  );
+});
+
+test('another seed gives another adapter', async () => {
+  const { folder, resolved } = tinyExperiment((yaml) => yaml.replace('steps: 6', 'steps: 2'));
+  const a = await run(resolved, newFolder(folder, 'a'));
+  assert.notEqual(a, await run({ ...resolved, seed: 4 }, newFolder(folder, 'b')));
+});
+
+for (const method of ['cat', 'capo', 'sft'])
+  test(`a run of ${method} that is stopped again and again ends in the same bytes`, async () => {
+    const { folder, resolved } = tinyExperiment((yaml) => yaml.replace('name: cat', `name: ${method}`));
+    const [whole, pieces] = [newFolder(folder, 'whole'), newFolder(folder, 'pieces')];
+    const expected = await run(resolved, whole);
+    const sessions = await inPieces(resolved, pieces, method === 'cat' ? 3 : 11);
+    assert.ok(sessions > 2, `only ${sessions} sessions`);
+    assert.equal(hashOf(pieces), expected);
+    assert.deepEqual(lasting(pieces), lasting(whole));
+    assert.deepEqual(texts(pieces), texts(whole));
+  });
+
+/** The last text of each id. */
+function texts(folder: string): { [id: string]: string } {
+  const found = readFileSync(join(folder, 'texts.jsonl'), 'utf8').split('\n').filter(Boolean);
+  return Object.fromEntries(found.map((line) => [(JSON.parse(line) as { id: string }).id, line]).sort());
+}
+
+test('what a killed process left beyond its last checkpoint is done again', async () => {
+  const { folder, resolved } = tinyExperiment();
+  const whole = newFolder(folder, 'whole');
+  const expected = await run(resolved, whole);
+  const killed = newFolder(folder, 'killed');
+  let steps = 0;
+  const links = {
+    stopRequested: () => steps >= 3,
+    onRecord: (record: RunRecord) => void (record.kind === 'step' && steps++),
+  };
+  assert.equal(await startRun(killed, resolved, about, links), 'stopped');
+  const step = readRecords(killed).find((record) => record.kind === 'step');
+  appendFileSync(join(killed, 'records.jsonl'), `${JSON.stringify({ ...step, step: 4 })}\n{"kind":"step","st`);
+  writeFileSync(join(killed, 'lock.json'), '{"pid":');
+  mkdirSync(join(killed, 'checkpoints', 'partial'));
+  assert.equal(await resumeRun(killed, about, never), 'finished');
+  assert.equal(hashOf(killed), expected);
+  const seen = readRecords(killed).flatMap((record) => (record.kind === 'step' ? record.step : []));
+  assert.deepEqual(seen, [1, 2, 3, 4, 5, 6]);
+});
+
+test('two processes never write one run', async () => {
+  const { folder, resolved } = tinyExperiment();
+  const taken = newFolder(folder, 'taken');
+  const lock = lockRun(taken);
+  await assert.rejects(startRun(taken, resolved, about, never), /is writing the run/);
+  lock.release();
+  // A lock of a process that is no more, on this machine.
+  writeFileSync(
+    join(taken, 'lock.json'),
+    JSON.stringify({ pid: 2 ** 22 + 1, host: (await import('node:os')).hostname() }),
+  );
+  lockRun(taken).release();
+  assert.ok(!existsSync(join(taken, 'lock.json')));
+});
+
+test('a run is not started over, not resumed when finished, changed or missing', async () => {
+  const { folder, resolved } = tinyExperiment((yaml) => yaml.replace('steps: 6', 'steps: 1'));
+  const done = newFolder(folder, 'done');
+  await run(resolved, done);
+  await assert.rejects(startRun(done, resolved, about, never), /already holds a run/);
+  await assert.rejects(resumeRun(done, about, never), /has finished/);
+  await assert.rejects(resumeRun(folder, about, never), /holds no run/);
+  const half = newFolder(folder, 'half');
+  assert.equal(await startRun(half, resolved, about, { stopRequested: () => true }), 'stopped');
+  appendFileSync(join(folder, 'adversarial.jsonl'), `${JSON.stringify({ prompt: 'No', target: 'No', secret: '1' })}\n`);
+  await assert.rejects(resumeRun(half, about, never), /data of this run has changed/);
+  assert.equal(readRunFolder(half).view.status, 'failed');
+});
+
+test('a failure stands in the records with its sentence', async () => {
+  const { folder, resolved } = tinyExperiment();
+  const failed = newFolder(folder, 'failed');
+  const broken = { ...resolved, model: join(folder, 'nowhere') };
+  await assert.rejects(startRun(failed, broken, about, never));
+  const { view } = readRunFolder(failed);
+  assert.equal(view.status, 'failed');
+  assert.equal(view.problems.length, 1);
+});
+
+test('a whole run leaves no tensor behind', async () => {
+  const { folder, resolved } = tinyExperiment((yaml) => yaml.replace('steps: 6', 'steps: 2'));
+  await run(resolved, newFolder(folder, 'first'));
+  const { numTensors } = tf.memory();
+  await run(resolved, newFolder(folder, 'second'));
+  assert.equal(tf.memory().numTensors, numTensors);
+});
