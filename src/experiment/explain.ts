@@ -203,6 +203,13 @@ function explainIssue(issue: Issue, prefix: Path, value: unknown): PlacedProblem
     }
   }
   const description = node?.description ? ` (${node.description.split('. ')[0]?.replace(/\.$/, '')})` : '';
+  if (found === null && at.length > 0) {
+    const optional =
+      node?.default !== undefined ||
+      !keysAt(at.slice(0, -1), value).find((it) => it.name === at[at.length - 1])?.required;
+    const message = `'${pathText(at)}' has no value: write ${node ? expectation(node) : 'one'}${optional ? ', or remove the line' : ''}.`;
+    return [{ code: 'missing', severity: 'error', at, part: 'key', message }];
+  }
   if (found === undefined || found === null) {
     const last = at[at.length - 1];
     const group = at.slice(0, -1);
