@@ -43,7 +43,9 @@ export function evaluationRows(data: EvaluationData, judge: JudgeName): Evaluati
 }
 
 /** Rows of an attack in the evaluation. Throws a Problem on a missing column. */
-export function attackRows(attack: EvaluationAttack): AttackRow[] {
+export function attackRows(
+  attack: Pick<EvaluationAttack, 'file' | 'prompt' | 'target' | 'secret' | 'judge' | 'limit'>,
+): AttackRow[] {
   return readRows(attack.file, attack.limit).map((row, i) => ({
     example: String(i + 1),
     prompt: cell(row, attack.prompt, attack.file, i + 1),
