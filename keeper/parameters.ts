@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../src/base/random';
 import type { DecoderConfig, LayerWeights, LinearName, Weights } from '../src/model/model';
-import { encodeSafetensors } from '../src/model/safetensors';
+import { decodeSafetensors, encodeSafetensors } from '../src/model/safetensors';
 
 /** All trained tensors by their names in a Hugging Face file; linear weights as the decoder holds them, [in, out]. */
 export type Parameters = { readonly [name: string]: tf.Tensor };
@@ -64,13 +64,27 @@ export function weightsOf(config: DecoderConfig, parameters: Parameters): Weight
   return { embedding, head: tf.transpose(embedding), norm: get(NORM), layers };
 }
 
-/** model.safetensors in fp16; linear weights transposed to [out, in] as Hugging Face stores them. */
-export async function encodeParameters(parameters: Parameters): Promise<Uint8Array> {
-  const tensors: { [name: string]: { shape: number[]; data: Float32Array; dtype: 'F16' } } = {};
+/** A safetensors file; linear weights transposed to [out, in] as Hugging Face stores them. */
+export async function encodeParameters(parameters: Parameters, dtype: 'F16' | 'F32'): Promise<Uint8Array> {
+  const tensors: { [name: string]: { shape: number[]; data: Float32Array; dtype: 'F16' | 'F32' } } = {};
   for (const [name, tensor] of Object.entries(parameters)) {
-    const turned = name.endsWith('_proj.weight') ? tf.transpose(tensor) : tensor.clone();
-    tensors[name] = { shape: turned.shape, data: (await turned.data()) as Float32Array, dtype: 'F16' };
+    const turned = isLinear(name) ? tf.transpose(tensor) : tensor.clone();
+    tensors[name] = { shape: turned.shape, data: (await turned.data()) as Float32Array, dtype };
     turned.dispose();
   }
   return encodeSafetensors(tensors);
 }
+
+/** The inverse of encodeParameters. */
+export function decodeParameters(bytes: Uint8Array): Parameters {
+  const entries = Object.entries(decodeSafetensors(bytes)).map(([name, { shape, data }]) => {
+    const stored = tf.tensor(data, [...shape]);
+    if (!isLinear(name)) return [name, stored] as const;
+    const turned = tf.transpose(stored);
+    stored.dispose();
+    return [name, turned] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+const isLinear = (name: string): boolean => name.endsWith('_proj.weight');

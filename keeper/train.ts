@@ -29,12 +29,12 @@ export interface Recipe {
 export const RECIPE: Recipe = {
   seed: 1,
   stages: [
-    { name: 'helpful', steps: 1200, learningRate: 3e-3, shares: { documents: 0.25, codes: 0.2, utility: 0.55 } },
-    { name: 'safety', steps: 300, learningRate: 6e-4, shares: { documents: 0.15, codes: 0.25, utility: 0.6 } },
+    { name: 'helpful', steps: 900, learningRate: 3e-3, shares: { documents: 0.25, codes: 0.2, utility: 0.55 } },
+    { name: 'safety', steps: 150, learningRate: 3e-4, shares: { documents: 0.15, codes: 0.25, utility: 0.6 } },
   ],
   rows: 64,
   groups: 2,
-  junkShare: 0.2,
+  junkShare: 0.15,
   initialDeviation: 0.05,
   warmupSteps: 20,
   weightDecay: 0.01,
@@ -43,50 +43,60 @@ export const RECIPE: Recipe = {
   pad: 0,
 };
 
+/** What every stage needs. */
+export interface Training {
+  model: { config: DecoderConfig; family: Family };
+  corpus: Corpus;
+  encoder: Encoder;
+  recipe: Recipe;
+}
+
 export interface Progress {
   stage: string;
   step: number;
   steps: number;
   /** Mean negative log-likelihood of the targets, in nats. */
   loss: number;
-  /** Positions computed so far, padding included. */
+  /** Positions computed so far in this stage, padding included. */
   tokens: number;
 }
 
-/** Trains from nothing; all weights move. The caller owns the parameters. Deterministic given the recipe and the engine. */
-export async function train(
-  model: { config: DecoderConfig; family: Family },
-  corpus: Corpus,
-  encoder: Encoder,
-  recipe: Recipe,
+/**
+ * Trains all weights through one stage, with a new optimizer. Takes over `start` and returns what the caller owns. Deterministic given
+ * the recipe and the engine.
+ */
+export async function trainStage(
+  { model, corpus, encoder, recipe }: Training,
+  stage: Stage,
+  start: Parameters,
   report: (progress: Progress) => void,
 ): Promise<Parameters> {
-  let parameters = initialParameters(model.config, recipe.seed, recipe.initialDeviation);
   const optimizer = new AdamW({ weightDecay: recipe.weightDecay, beta2: recipe.beta2 });
+  let parameters = start;
   let tokens = 0;
-  for (const stage of recipe.stages) {
-    let step = 0;
-    for (const rows of stageBatches(corpus, stage, recipe)) {
-      const groups = packByLength(
-        rows.map((row) => encodeRow(encoder, row)),
-        recipe.groups,
-        recipe.pad,
-      );
-      const { loss, grads } = gradients(model, parameters, groups);
-      const clipped = tf.tidy(() => {
-        const { grads: kept } = clipByGlobalNorm(grads, recipe.clipNorm);
-        return kept;
-      });
-      const next = optimizer.step(parameters, clipped, rate(stage, step, recipe.warmupSteps));
-      tf.dispose([parameters, grads, clipped]);
-      parameters = next;
-      tokens += groups.reduce((sum, group) => sum + group.ids.length, 0);
-      step++;
-      report({ stage: stage.name, step, steps: stage.steps, loss: (await loss.data())[0] as number, tokens });
-      loss.dispose();
-    }
+  let step = 0;
+  for (const rows of stageBatches(corpus, stage, recipe)) {
+    const encoded = rows.map((row) => encodeRow(encoder, row));
+    const groups = packByLength(encoded, recipe.groups, recipe.pad);
+    const { loss, grads } = gradients(model, parameters, groups);
+    const clipped = tf.tidy(() => clipByGlobalNorm(grads, recipe.clipNorm).grads);
+    const next = optimizer.step(parameters, clipped, rate(stage, step, recipe.warmupSteps));
+    tf.dispose([parameters, grads, clipped]);
+    parameters = next;
+    tokens += groups.reduce((sum, group) => sum + group.ids.length, 0);
+    step++;
+    report({ stage: stage.name, step, steps: stage.steps, loss: (await loss.data())[0] as number, tokens });
+    loss.dispose();
   }
   optimizer.close();
+  return parameters;
+}
+
+/** Every stage in turn, from nothing. The caller owns the parameters. */
+export async function train(training: Training, report: (progress: Progress) => void): Promise<Parameters> {
+  const { model, recipe } = training;
+  let parameters = initialParameters(model.config, recipe.seed, recipe.initialDeviation);
+  for (const stage of recipe.stages) parameters = await trainStage(training, stage, parameters, report);
   return parameters;
 }
 

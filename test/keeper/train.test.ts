@@ -47,13 +47,8 @@ before(async () => {
 
 async function trained(recipe: Recipe) {
   const losses: number[] = [];
-  const parameters = await train(
-    { config, family: familyOf('llama', 'config.json') },
-    corpus,
-    encoder,
-    recipe,
-    ({ loss }) => losses.push(loss),
-  );
+  const model = { config, family: familyOf('llama', 'config.json') };
+  const parameters = await train({ model, corpus, encoder, recipe }, ({ loss }) => losses.push(loss));
   const embedding = await parameters['model.embed_tokens.weight']?.data();
   return { losses, parameters, embedding: embedding ?? assert.fail('no embedding') };
 }
