@@ -1,5 +1,5 @@
-// Bundles the extension, the command line and the webviews into dist/, copies the WASM binaries, and fails when a bundle grows past its ceiling.
-import { copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+// Bundles the extension, the command line and the webviews into dist/, copies the WASM binary, and fails when a bundle grows past its ceiling.
+import { copyFileSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -58,11 +58,5 @@ for (const { out, ceiling, options } of bundles) {
 
 const wasm = join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist');
 mkdirSync('dist/wasm', { recursive: true });
-for (const name of ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm', 'tfjs-backend-wasm-threaded-simd.wasm'])
-  copyFileSync(join(wasm, name), join('dist/wasm', name));
-// the text that the engine's threads run (src/tensor/backend/wasmThreads.ts)
-copyFileSync(
-  join(wasm, '../wasm-out/tfjs-backend-wasm-threaded-simd.js'),
-  'dist/wasm/tfjs-backend-wasm-threaded-simd.js',
-);
-if (!existsSync('dist/wasm/tfjs-backend-wasm-simd.wasm')) throw new Error('the WASM binaries were not copied');
+// the only one that src/tensor/backend/wasm.ts starts
+copyFileSync(join(wasm, 'tfjs-backend-wasm-threaded-simd.wasm'), 'dist/wasm/tfjs-backend-wasm-threaded-simd.wasm');

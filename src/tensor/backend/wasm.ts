@@ -2,42 +2,29 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { getThreadsCount, setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
+import { type BackendWasm, setWasmPaths, version_wasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
 import type { EngineCandidate } from './candidate';
+import { MatMulPool } from './matMulPool';
+import { withSharedMemory } from './sharedMemory';
 import { mendKernels } from './wasmKernels';
-import { withThreads } from './wasmThreads';
 
 const DEVICE = 'CPU (WebAssembly SIMD)';
 const BINARY = 'tfjs-backend-wasm-threaded-simd.wasm';
-const SCRIPT = 'tfjs-backend-wasm-threaded-simd.js';
-/** The backend prepares eight workers; the main thread computes too. */
-const MAX_THREADS = 9;
 
-/** The backend's files. The script is the text that threads run. */
-interface WasmFiles {
-  /** Folder of the binaries, with a slash at its end. */
-  binaries: string;
-  script: string;
-}
-
-/** Beside the bundle (dist/wasm, where build.mjs copies them), or in the package when run from source. */
-function wasmFiles(): WasmFiles {
-  const bundled = join(__dirname, 'wasm');
-  const candidates = [{ binaries: `${bundled}/`, script: join(bundled, SCRIPT) }];
+/** Folder of the backend's binaries, with a slash at its end: beside the bundle (dist/wasm), or in the package when run from source. */
+function binaries(): string {
+  const folders = [join(__dirname, 'wasm')];
   try {
-    const folder = dirname(dirname(createRequire(__filename).resolve('@tensorflow/tfjs-backend-wasm')));
-    candidates.push({ binaries: `${join(folder, 'dist')}/`, script: join(folder, 'wasm-out', SCRIPT) });
+    folders.push(dirname(createRequire(__filename).resolve('@tensorflow/tfjs-backend-wasm')));
   } catch {
     // not installed as a package: the bundle's own files must be there
   }
-  const files = candidates.find(({ binaries, script }) => existsSync(join(binaries, BINARY)) && existsSync(script));
-  if (files) return files;
-  throw new Problem(
-    'engine-files',
-    `The WebAssembly engine's files ${BINARY} and ${SCRIPT} are not in ${bundled}; build or install Sparring again.`,
-  );
+  const folder = folders.find((it) => existsSync(join(it, BINARY)));
+  if (folder) return `${folder}/`;
+  const message = `The WebAssembly engine's file ${BINARY} is not in ${folders[0]}; build or install Sparring again.`;
+  throw new Problem('engine-files', message);
 }
 
 let started: { device: string; threads: number } | undefined;
@@ -56,18 +43,18 @@ async function start(): Promise<void> {
 }
 
 /**
- * Starts the wasm backend on `threads` threads (default: one per core) and makes it current. The first start in a process decides the
- * number of threads. Values do not depend on that number.
+ * Starts the wasm backend and makes it current, with matrix products on `threads` threads (default: one per core). The first start in a
+ * process decides that number. Values do not depend on it.
  */
-export async function startWasm(threads?: number): Promise<{ device: string; threads: number }> {
+export async function startWasm(threads = availableParallelism()): Promise<{ device: string; threads: number }> {
   if (started === undefined) {
-    const wanted = Math.max(1, Math.min(threads ?? availableParallelism(), MAX_THREADS));
-    const files = wasmFiles();
-    setWasmPaths(files.binaries);
-    mendKernels();
-    if (wanted === 1) await start();
-    else await withThreads(wanted, files.script, start);
-    started = { device: DEVICE, threads: wanted === 1 ? 1 : getThreadsCount() };
+    setWasmPaths(binaries());
+    const memory = await withSharedMemory(start);
+    const { wasm } = tf.backend() as BackendWasm;
+    const { _malloc: malloc, _free: free } = wasm as unknown as { _malloc(n: number): number; _free(at: number): void };
+    const pool = new MatMulPool(memory, { malloc, free }, Math.max(1, threads));
+    mendKernels(pool);
+    started = { device: DEVICE, threads: pool.threads };
   } else await tf.setBackend('wasm');
   return started;
 }
@@ -75,7 +62,7 @@ export async function startWasm(threads?: number): Promise<{ device: string; thr
 /** Whether the engine's files are there; it is part of every build, so they should be. */
 export function probeWasm(): EngineCandidate {
   try {
-    wasmFiles();
+    binaries();
     return { name: 'wasm', found: true, version: `tfjs-backend-wasm ${version_wasm}`, device: DEVICE };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
