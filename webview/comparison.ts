@@ -1,14 +1,15 @@
+import { type Comparison, compareRun } from '../src/records/compare';
 import type { Rate } from '../src/records/record';
 import type { RunView } from '../src/records/runView';
 import { element, svgElement } from './element';
-import { change, type RateRow, rateRows } from './metrics';
+import { change, metricLabel } from './metrics';
 import { percent, t } from './text';
 
 const WIDTH = 180;
 const PAD = 6;
 
 /** Both intervals on one axis from 0 to 100 %: before hollow and above, after filled and below. The numbers stand beside it. */
-function intervals(row: RateRow): SVGSVGElement {
+function intervals(row: Comparison): SVGSVGElement {
   const x = (value: number) => PAD + value * (WIDTH - 2 * PAD);
   const one = (rate: Rate | undefined, y: number, kind: 'before' | 'after') =>
     rate
@@ -28,6 +29,7 @@ function intervals(row: RateRow): SVGSVGElement {
 
 function rateCell(rate: Rate | undefined): HTMLElement {
   if (!rate) return element('td', { class: 'none' }, t('not yet'));
+  if (rate.n === 0) return element('td', { class: 'none' }, t('no examples'));
   return element(
     'td',
     {},
@@ -39,7 +41,7 @@ function rateCell(rate: Rate | undefined): HTMLElement {
 
 /** The before / after table: every rate with its n and its 95 % interval. */
 export function comparison(view: RunView): HTMLElement {
-  const rows = rateRows(view.rates);
+  const rows = compareRun(view);
   if (rows.length === 0)
     return element('p', { class: 'empty' }, t('Nothing is measured yet. The rates before training come first.'));
   const head = [t('Measure'), t('Before'), t('After'), t('○ before, ● after'), t('Change')];
@@ -54,14 +56,14 @@ export function comparison(view: RunView): HTMLElement {
         'tbody',
         {},
         ...rows.map((row) => {
-          const { text, good } = change(row);
+          const { text, why, good } = change(row);
           return element(
             'tr',
             {},
             element(
               'th',
               { scope: 'row' },
-              row.label,
+              metricLabel(row.metric),
               element(
                 'span',
                 { class: 'better' },
@@ -71,7 +73,12 @@ export function comparison(view: RunView): HTMLElement {
             rateCell(row.before),
             rateCell(row.after),
             element('td', { class: 'graph' }, intervals(row)),
-            element('td', { class: good === undefined ? 'same' : good ? 'good' : 'bad' }, text),
+            element(
+              'td',
+              {},
+              element('span', { class: good === undefined ? 'same' : good ? 'good' : 'bad' }, text),
+              element('span', { class: 'interval why' }, why),
+            ),
           );
         }),
       ),

@@ -21,7 +21,7 @@ const SPEAK_EVERY = 10_000;
 function start(root: HTMLElement): void {
   let view: RunView | undefined;
   let context: RunContext | undefined;
-  let drawn: Partial<{ rates: RunView['rates']; context: RunContext }> = {};
+  let drawn: Partial<{ rates: RunView['rates']; samples: RunView['samples']; context: RunContext }> = {};
   let due = false;
   let spokenAt = 0;
 
@@ -60,18 +60,20 @@ function start(root: HTMLElement): void {
     due = false;
     if (!view || !context) return;
     drawHeader(view, context);
-    if (drawn.rates !== view.rates)
+    if (drawn.rates !== view.rates || drawn.samples !== view.samples)
       rates.replaceChildren(
         element('h2', {}, t('Before and after')),
         element(
           'p',
           { class: 'note' },
-          t('Rates with their 95 % Wilson intervals; n is the number of examples judged.'),
+          t(
+            'Rates with their 95 % Wilson intervals; n examples were judged. A change counts as shown when the exact McNemar test gives p < 0.05.',
+          ),
         ),
         comparison(view),
       );
     if (drawn.context !== context) settings.replaceChildren(configuration(context));
-    drawn = { rates: view.rates, context };
+    drawn = { rates: view.rates, samples: view.samples, context };
     curves.update(view);
     outputs.update(view);
     speak(t('{0}, step {1} of {2}', shownStatus(view, context), view.step, view.steps));

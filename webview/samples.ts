@@ -2,7 +2,7 @@ import type { SampleText } from '../src/protocol/panels';
 import type { RunView, SampleView } from '../src/records/runView';
 import { element } from './element';
 import { remember, send, state } from './link';
-import { isGood, metricLabel, verdict } from './metrics';
+import { isGood, metricLabel, outputVerdict } from './metrics';
 import { t } from './text';
 import { button, checkbox, dropdown } from './ui';
 
@@ -113,7 +113,7 @@ export function samples(): { element: HTMLElement; update(view: RunView): void; 
         element(
           'span',
           { class: isGood(sample.metric, sample.counted) ? 'verdict good' : 'verdict bad' },
-          verdict(sample.metric, sample.counted),
+          outputVerdict(sample.metric, sample.counted),
         ),
       ),
       text

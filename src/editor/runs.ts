@@ -4,7 +4,7 @@ import { emptyView } from '../records/fold';
 import { followView, listRuns, type RunEntry } from '../records/runFolder';
 import type { RunView } from '../records/runView';
 import { EXPERIMENT_GLOB } from './experimentFile';
-import { workerStatus } from './workerClient';
+import { isAlive, isListening, readAddress } from './workerClient';
 
 /** A run as this window knows it. */
 export interface KnownRun extends RunEntry {
@@ -14,11 +14,14 @@ export interface KnownRun extends RunEntry {
 }
 interface Followed extends KnownRun {
   follow?: { close(): void };
+  /** Of the last worker seen. */
+  pid?: number;
   /** Seen alive in this window, so that its end is news. */
   wasLive: boolean;
 }
 
 const LOOK_EVERY = 2000;
+const SETTLE_WITHIN = 10_000;
 // Old runs are read once more when the list is refreshed; following each would cost a poll per run.
 const FOLLOW_AT_MOST = 40;
 
@@ -88,6 +91,13 @@ export class Runs {
     this.changed.fire(undefined);
   }
 
+  /** Waits until the last worker of a run is gone: between its last record and its end it still holds the folder. */
+  async settled(folder: string): Promise<void> {
+    const pid = this.known.get(folder)?.pid;
+    for (let waited = 0; pid !== undefined && isAlive(pid) && waited < SETTLE_WITHIN; waited += 100)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+
   private add(entry: RunEntry): void {
     if (this.known.has(entry.folder)) return;
     const run: Followed = { ...entry, view: emptyView, live: false, wasLive: false };
@@ -112,7 +122,8 @@ export class Runs {
   private async look(): Promise<void> {
     for (const run of [...this.known.values()]) {
       if (run.view.status === 'finished' && !run.live) continue;
-      const live = this.starting.has(run.folder) || (await workerStatus(run.folder)) !== undefined;
+      run.pid = readAddress(run.folder)?.pid ?? run.pid;
+      const live = this.starting.has(run.folder) || (await isListening(run.folder));
       if (live === run.live) continue;
       run.live = live;
       this.changed.fire(run);

@@ -1,22 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createMessageConnection, RequestType, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import { Problem } from '../base/problem';
-import {
-  WORKER_PROTOCOL,
-  type WorkerAddress,
-  type WorkerMethod,
-  type WorkerRequests,
-  type WorkerStatus,
-} from '../protocol/worker';
+import { WORKER_PROTOCOL, type WorkerAddress, type WorkerMethod, type WorkerRequests } from '../protocol/worker';
 import { runFile } from '../records/runFolder';
 import type { Settings } from './settings';
 
 /** What the worker prints; people read it with "Show Log". */
 export const WORKER_LOG = 'worker.log';
-const ANSWER_WITHIN = 3000;
 
 /** The Node that runs workers: VS Code's own, unless the settings name another. */
 export function nodeOf(settings: Settings): string {
@@ -95,46 +88,47 @@ export function readAddress(folder: string): WorkerAddress | undefined {
   }
 }
 
-/** Sends one request to the worker at a pipe. Rejects when nobody answers in time. */
-export function ask<M extends WorkerMethod>(pipe: string, method: M): Promise<WorkerRequests[M]['result']> {
+/** Connects to a worker's pipe. The system accepts for a worker that computes; it answers between two steps. */
+function reach(pipe: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(pipe);
-    const give = (error: Error) => {
-      clearTimeout(timer);
-      socket.destroy();
-      reject(error);
-    };
-    const timer = setTimeout(() => give(new Error(`no answer to ${method} in ${ANSWER_WITHIN} ms`)), ANSWER_WITHIN);
-    socket.once('error', give);
+    socket.once('error', reject);
     socket.once('connect', () => {
-      const connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
-      connection.onError(([error]) => give(error));
-      connection.onClose(() => give(new Error('the worker closed the connection')));
-      connection.listen();
-      const request = new RequestType<WorkerRequests[M]['params'], WorkerRequests[M]['result'], void>(method);
-      connection.sendRequest(request, {}).then((answer) => {
-        clearTimeout(timer);
-        connection.dispose();
-        socket.destroy();
-        resolve(answer);
-      }, give);
+      socket.off('error', reject);
+      // From now on a broken link is no failure: all facts are in the run folder.
+      socket.on('error', () => socket.destroy());
+      resolve(socket);
     });
   });
 }
 
-/** The status of a run's worker; undefined when none lives. A file that a killed worker left behind answers nothing. */
-export async function workerStatus(folder: string): Promise<WorkerStatus | undefined> {
-  const address = readAddress(folder);
-  if (!address) return undefined;
+/** Sends one request over a socket and closes it after the answer, however long the step in flight takes. */
+async function request<M extends WorkerMethod>(socket: Socket, method: M): Promise<WorkerRequests[M]['result']> {
+  const connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+  connection.listen();
   try {
-    return await ask(address.pipe, 'status');
-  } catch {
-    // left over, or too busy within one step to answer: the process decides
-    return isAlive(address.pid) ? { protocol: address.protocol, runId: '', step: -1, steps: -1 } : undefined;
+    const type = new RequestType<WorkerRequests[M]['params'], WorkerRequests[M]['result'], void>(method);
+    return await connection.sendRequest(type, {});
+  } finally {
+    connection.dispose();
+    socket.destroy();
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a worker listens for this run. The file that a killed worker left behind leads nowhere. */
+export async function isListening(folder: string): Promise<boolean> {
+  const address = readAddress(folder);
+  if (!address) return false;
+  try {
+    (await reach(address.pipe)).destroy();
+    return true;
+  } catch {
+    // nobody at the other end
+    return false;
+  }
+}
+
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -143,19 +137,20 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Asks a run's worker to stop after the step in flight. Says how: 'asked', or 'signalled' when it did not listen. */
+/**
+ * Asks a run's worker to stop after the step in flight. Says how: 'asked', or 'signalled' when nobody listens at its pipe. Never both: a second
+ * request would end the worker in the middle of a step.
+ */
 export async function stopWorker(folder: string): Promise<'asked' | 'signalled'> {
   const address = readAddress(folder);
   if (!address || !isAlive(address.pid))
     throw new Problem('notRunning', 'No worker is writing this run, so there is nothing to stop.');
-  if (address.protocol === WORKER_PROTOCOL) {
-    try {
-      await ask(address.pipe, 'stop');
-      return 'asked';
-    } catch {
-      // it does not listen: the signal asks for the same
-    }
+  const socket = address.protocol === WORKER_PROTOCOL ? await reach(address.pipe).catch(() => undefined) : undefined;
+  if (!socket) {
+    process.kill(address.pid, 'SIGTERM');
+    return 'signalled';
   }
-  process.kill(address.pid, 'SIGTERM');
-  return 'signalled';
+  // A link that breaks before the answer has still delivered the request, or the worker has ended: both are a stop.
+  void request(socket, 'stop').catch(() => undefined);
+  return 'asked';
 }

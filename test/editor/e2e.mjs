@@ -214,9 +214,9 @@ async function language() {
   await page.keyboard.press('Enter');
   await page.locator('.squiggly-error').first().waitFor({ state: 'detached' });
   await page.keyboard.press('Control+End');
-  await page.keyboard.type('\ncheck');
+  await page.keyboard.type('\nsys');
   await page.keyboard.press('Control+Space');
-  await page.locator('.suggest-widget.visible .monaco-list-row', { hasText: 'checkpoints' }).first().waitFor();
+  await page.locator('.suggest-widget.visible .monaco-list-row', { hasText: 'system' }).first().waitFor();
   await shot('completion');
   await page.keyboard.press('Escape');
   await editor.locator('.view-line', { hasText: 'learningRate' }).first().getByText('learningRate').first().hover();

@@ -56,6 +56,7 @@ export async function startTraining(launcher: Launcher, ref: ExperimentRef): Pro
 export async function resumeRun(launcher: Launcher, folder: string): Promise<void> {
   if (launcher.runs.get(folder)?.live)
     throw new Problem('alreadyRunning', vscode.l10n.t('A worker is already writing this run.'));
+  await launcher.runs.settled(folder);
   await launch(launcher, ['resume', folder, '--plain'], folder);
 }
 
