@@ -2,6 +2,7 @@ import type { ProblemData } from '../base/problem';
 import { median } from '../base/statistics';
 import type { AttackRecord, Phase, Rates, RunRecord, SampleRecord, StepRecord } from './record';
 import type { AttackPoint, RunView, SampleView } from './runView';
+import { SharedList } from './sharedList';
 
 const noRates = (): Rates => ({ attackSuccess: {} });
 
@@ -22,94 +23,101 @@ export const emptyView: RunView = {
 /** How many of the last steps tell the speed. */
 const SPEED_WINDOW = 20;
 
-/** A view in the making: its lists are copied once, at the first change, and then pushed to. */
+interface Lists {
+  history: SharedList<StepRecord>;
+  attackSuccess: SharedList<AttackPoint>;
+  samples: SharedList<SampleView>;
+}
+type Fields = Omit<RunView, keyof Lists>;
 interface Draft {
-  view: { -readonly [K in keyof RunView]: RunView[K] };
-  history?: StepRecord[];
-  attackSuccess?: AttackPoint[];
-  samples?: SampleView[];
+  fields: Fields;
+  lists: Lists;
 }
 
-// Where each judged output stands in a list of samples. Kept beside the list, so that a view stays plain data; made again for a list that has none.
-const places = new WeakMap<readonly SampleView[], Map<string, number>>();
-const sampleKey = (it: SampleView): string => JSON.stringify([it.phase, it.step, it.metric, it.example]);
+// What a view was made of. Views share their long lists, so that a run of 100,000 records is not copied with each; a view that came through a
+// message has no entry here and is read as plain data.
+const origins = new WeakMap<RunView, Draft>();
 
-function placesOf(samples: readonly SampleView[]): Map<string, number> {
-  let map = places.get(samples);
-  if (!map) {
-    map = new Map(samples.map((sample, i) => [sampleKey(sample), i]));
-    places.set(samples, map);
-  }
-  return map;
-}
-
-function editHistory(draft: Draft): StepRecord[] {
-  draft.history ??= [...draft.view.history];
-  draft.view.history = draft.history;
-  return draft.history;
-}
-
-function editAttackSuccess(draft: Draft): AttackPoint[] {
-  draft.attackSuccess ??= [...draft.view.attackSuccess];
-  draft.view.attackSuccess = draft.attackSuccess;
-  return draft.attackSuccess;
-}
-
-function editSamples(draft: Draft): SampleView[] {
-  if (!draft.samples) {
-    const known = placesOf(draft.view.samples);
-    draft.samples = [...draft.view.samples];
-    // the index moves on to the new list; the old one gets a new index should it ever be folded again
-    places.delete(draft.view.samples);
-    places.set(draft.samples, known);
-    draft.view.samples = draft.samples;
-  }
-  return draft.samples;
-}
-
-/** Forgets what a killed or stopped session did beyond optimizer step `step`: it is done again. */
-function dropAfter(draft: Draft, step: number): void {
-  const { view } = draft;
-  draft.history = view.history.filter((it) => it.step <= step);
-  draft.attackSuccess = view.attackSuccess.filter((it) => it.step <= step);
-  draft.samples = view.samples.filter((it) => it.step <= step);
-  const ended = step >= view.steps && view.steps > 0;
-  draft.view = {
-    ...view,
-    step,
-    history: draft.history,
-    attackSuccess: draft.attackSuccess,
-    samples: draft.samples,
-    rates: ended ? view.rates : { before: view.rates.before, after: noRates() },
-    checkpoint: view.checkpoint && view.checkpoint.step <= step ? view.checkpoint : undefined,
+function draftOf(view: RunView): Draft {
+  const origin = origins.get(view);
+  if (origin) return { fields: { ...origin.fields }, lists: { ...origin.lists } };
+  const { history, attackSuccess, samples, ...fields } = view;
+  return {
+    fields,
+    lists: {
+      history: SharedList.from(history),
+      attackSuccess: SharedList.from(attackSuccess),
+      samples: SharedList.from(samples),
+    },
   };
 }
 
-function addStep(draft: Draft, record: StepRecord): void {
-  if (record.step <= draft.view.step) dropAfter(draft, record.step - 1);
-  const history = editHistory(draft);
-  history.push(record);
-  draft.view.step = record.step;
-  draft.view.status = 'running';
-  draft.view.activity = { phase: 'training' };
-  draft.view.secondsPerStep = median(history.slice(-SPEED_WINDOW).map((it) => it.seconds));
+/** A view as plain data, whose lists become arrays when somebody reads them. */
+function viewOf(draft: Draft): RunView {
+  const { fields, lists } = draft;
+  const view = { ...fields } as RunView;
+  for (const name of ['history', 'attackSuccess', 'samples'] as const)
+    Object.defineProperty(view, name, { enumerable: true, get: () => lists[name].toArray() });
+  origins.set(view, draft);
+  return view;
 }
 
-function addSample(draft: Draft, record: SampleRecord): void {
+// Where each judged output stands in a list of samples; shared by the lists that share their items, so each find is checked.
+const places = new WeakMap<readonly SampleView[], Map<string, number>>();
+const sampleKey = (it: SampleView): string => JSON.stringify([it.phase, it.step, it.metric, it.example]);
+
+function placeOf(samples: SharedList<SampleView>, key: string): number | undefined {
+  let known = places.get(samples.items);
+  if (!known) {
+    known = new Map(samples.toArray().map((sample, i) => [sampleKey(sample), i]));
+    places.set(samples.items, known);
+  }
+  const place = known.get(key);
+  if (place === undefined) return undefined;
+  const there = samples.at(place);
+  return there && sampleKey(there) === key ? place : undefined;
+}
+
+function addSample({ lists }: Draft, record: SampleRecord): void {
   const { phase, step, metric, text, example, counted, loss } = record;
   const sample: SampleView = { phase, step, metric, text, example, counted, ...(loss === undefined ? {} : { loss }) };
-  const samples = editSamples(draft);
-  const known = placesOf(samples);
   const key = sampleKey(sample);
-  const place = known.get(key);
+  const place = placeOf(lists.samples, key);
   // measured again by a resumed session: the later one counts
-  if (place === undefined) known.set(key, samples.push(sample) - 1);
-  else samples[place] = sample;
+  lists.samples = place === undefined ? lists.samples.push(sample) : lists.samples.with(place, sample);
+  if (place === undefined) places.get(lists.samples.items)?.set(key, lists.samples.length - 1);
 }
 
-function withRates(draft: Draft, phase: Phase, change: (rates: Rates) => Rates): void {
-  if (phase === 'during') return;
-  draft.view.rates = { ...draft.view.rates, [phase]: change(draft.view.rates[phase]) };
+/** Forgets what a killed or stopped session did beyond optimizer step `step`: it is done again. */
+function dropAfter({ fields, lists }: Draft, step: number): void {
+  const keeps = (it: { step: number }): boolean => it.step <= step;
+  lists.history = lists.history.filter(keeps);
+  lists.attackSuccess = lists.attackSuccess.filter(keeps);
+  lists.samples = lists.samples.filter(keeps);
+  fields.step = step;
+  if (fields.checkpoint && fields.checkpoint.step > step) fields.checkpoint = undefined;
+  const ended = step >= fields.steps && fields.steps > 0;
+  if (!ended) fields.rates = { before: fields.rates.before, after: noRates() };
+}
+
+function addStep(draft: Draft, record: StepRecord): void {
+  if (record.step <= draft.fields.step) dropAfter(draft, record.step - 1);
+  const { fields, lists } = draft;
+  lists.history = lists.history.push(record);
+  fields.step = record.step;
+  fields.status = 'running';
+  fields.activity = { phase: 'training' };
+}
+
+function lastSeconds(history: SharedList<StepRecord>): number | undefined {
+  const seconds: number[] = [];
+  for (let i = Math.max(0, history.length - SPEED_WINDOW); i < history.length; i++)
+    seconds.push(history.at(i)?.seconds ?? 0);
+  return median(seconds);
+}
+
+function withRates({ fields }: Draft, phase: Phase, change: (rates: Rates) => Rates): void {
+  if (phase !== 'during') fields.rates = { ...fields.rates, [phase]: change(fields.rates[phase]) };
 }
 
 function addAttack(draft: Draft, { phase, step, attack, epsilon, rate }: AttackRecord): void {
@@ -120,51 +128,48 @@ function addAttack(draft: Draft, { phase, step, attack, epsilon, rate }: AttackR
       [attack]: { ...rates.attackSuccess[attack], [String(epsilon)]: rate },
     },
   }));
-  const points = editAttackSuccess(draft);
-  const same = points.findIndex((it) => it.step === step && it.attack === attack && it.epsilon === epsilon);
-  if (same < 0) points.push({ step, attack, epsilon, rate });
-  else points[same] = { step, attack, epsilon, rate };
+  const { lists } = draft;
+  const point: AttackPoint = { step, attack, epsilon, rate };
+  const same = lists.attackSuccess
+    .toArray()
+    .findIndex((it) => it.step === step && it.attack === attack && it.epsilon === epsilon);
+  lists.attackSuccess = same < 0 ? lists.attackSuccess.push(point) : lists.attackSuccess.with(same, point);
 }
 
-function addProblem(draft: Draft, problem: ProblemData): void {
-  const known = draft.view.problems.some((it) => it.code === problem.code && it.message === problem.message);
-  if (!known) draft.view.problems = [...draft.view.problems, problem];
+function addProblem({ fields }: Draft, problem: ProblemData): void {
+  const known = fields.problems.some((it) => it.code === problem.code && it.message === problem.message);
+  if (!known) fields.problems = [...fields.problems, problem];
 }
 
-function end(draft: Draft, status: RunView['status']): void {
-  draft.view.status = status;
-  draft.view.activity = undefined;
+function end({ fields }: Draft, status: RunView['status']): void {
+  fields.status = status;
+  fields.activity = undefined;
 }
 
+/** Changes the draft, which is ours alone. */
 function apply(draft: Draft, record: RunRecord): void {
-  draft.view.updatedAt = record.time;
+  const { fields } = draft;
+  fields.updatedAt = record.time;
   switch (record.kind) {
     case 'started': {
       const { engine, device, threads, steps, time } = record;
-      draft.view = {
-        ...emptyView,
-        status: 'running',
-        started: record,
-        engine,
-        device,
-        threads,
-        steps,
-        startedAt: time,
-      };
-      draft.view.updatedAt = time;
-      draft.history = draft.attackSuccess = draft.samples = undefined;
+      const { fields: fresh, lists } = draftOf(emptyView);
+      draft.lists = lists;
+      draft.fields = { ...fresh, status: 'running', started: record, engine, device, threads, steps };
+      draft.fields.startedAt = draft.fields.updatedAt = time;
       return;
     }
     case 'resumed': {
       dropAfter(draft, record.step);
       const { engine, device, threads } = record;
       // what made the last session fail is over; warnings stay
-      draft.view.problems = draft.view.problems.filter((it) => it.severity === 'warning');
-      Object.assign(draft.view, {
+      const problems = fields.problems.filter((it) => it.severity === 'warning');
+      Object.assign(fields, {
         status: 'running',
         engine,
         device,
         threads,
+        problems,
         seconds: undefined,
         activity: undefined,
       });
@@ -175,8 +180,8 @@ function apply(draft: Draft, record: RunRecord): void {
       return;
     case 'progress': {
       const { phase, metric, done, total } = record;
-      draft.view.status = 'running';
-      draft.view.activity = { phase, metric, done, total };
+      fields.status = 'running';
+      fields.activity = { phase, metric, done, total };
       return;
     }
     case 'rate':
@@ -189,7 +194,7 @@ function apply(draft: Draft, record: RunRecord): void {
       addSample(draft, record);
       return;
     case 'checkpoint':
-      draft.view.checkpoint = record;
+      fields.checkpoint = record;
       return;
     case 'problem':
       addProblem(draft, record.problem);
@@ -202,8 +207,8 @@ function apply(draft: Draft, record: RunRecord): void {
       end(draft, 'failed');
       return;
     case 'finished':
-      draft.view.seconds = record.seconds;
-      draft.view.adapterSha256 = record.adapterSha256;
+      fields.seconds = record.seconds;
+      fields.adapterSha256 = record.adapterSha256;
       end(draft, 'finished');
       return;
     default:
@@ -211,14 +216,17 @@ function apply(draft: Draft, record: RunRecord): void {
   }
 }
 
-/** The view after these records. `view` is not changed. Lists are copied once per call, so whole files and batches cost one pass. */
+/** The view after these records. `view` is not changed. */
 export function foldAll(view: RunView, records: Iterable<RunRecord>): RunView {
-  const draft: Draft = { view: { ...view } };
+  const draft = draftOf(view);
   for (const record of records) apply(draft, record);
-  return draft.view;
+  const seconds = lastSeconds(draft.lists.history);
+  if (seconds === undefined) delete draft.fields.secondsPerStep;
+  else draft.fields.secondsPerStep = seconds;
+  return viewOf(draft);
 }
 
-/** The view after one more record. `view` is not changed. For many records at once, `foldAll`. */
+/** The view after one more record. `view` is not changed. Costs the same however long the run is. */
 export function fold(view: RunView, record: RunRecord): RunView {
   return foldAll(view, [record]);
 }

@@ -90,15 +90,17 @@ export function svgChart({ title, x, y, lines, yBounds }: Chart): string {
     )
       .map((at) => points[at])
       .filter((it) => it !== undefined);
-    const path = kept.map((it) => `${px(sx(it.x))},${px(sy(it.y))}`).join(' ');
+    // intervals at the same step stand side by side
+    const aside = kept.some((it) => it.low !== undefined) ? (i - (drawn.length - 1) / 2) * 4 : 0;
+    const path = kept.map((it) => `${px(sx(it.x) + aside)},${px(sy(it.y))}`).join(' ');
     parts.push(`<polyline class="line c${i}" points="${path}" stroke-dasharray="${DASHES[i % DASHES.length]}"/>`);
-    if (kept.length <= 60)
+    if (kept.length <= 30)
       for (const it of kept) {
         if (it.low !== undefined && it.high !== undefined)
           parts.push(
-            `<line class="line c${i}" x1="${px(sx(it.x))}" x2="${px(sx(it.x))}" y1="${px(sy(it.low))}" y2="${px(sy(it.high))}"/>`,
+            `<line class="line c${i}" x1="${px(sx(it.x) + aside)}" x2="${px(sx(it.x) + aside)}" y1="${px(sy(it.low))}" y2="${px(sy(it.high))}"/>`,
           );
-        parts.push(`<circle class="dot c${i}" cx="${px(sx(it.x))}" cy="${px(sy(it.y))}" r="2.5"/>`);
+        parts.push(`<circle class="dot c${i}" cx="${px(sx(it.x) + aside)}" cy="${px(sy(it.y))}" r="2.5"/>`);
       }
   }
   const legend = drawn

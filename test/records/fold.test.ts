@@ -156,10 +156,23 @@ test('a stopped run says so, and what goes on is said while it goes on', () => {
   assert.equal(stopped.activity, undefined);
 });
 
-test('100,000 records fold', () => {
+test('a view is plain data for messages, copies and comparisons', () => {
+  const view = foldAll(emptyView, made.wholeRun());
+  assert.deepEqual(structuredClone(view), view);
+  assert.deepEqual({ ...view }, view);
+  assert.equal((JSON.parse(JSON.stringify(view)) as RunView).history.length, 10);
+  const { history } = view;
+  assert.ok(Array.isArray(history) && history === view.history);
+});
+
+test('100,000 records fold, all at once and one by one', () => {
   const records = [made.started(60_000), ...Array.from({ length: 60_000 }, (_, i) => made.step(i + 1))];
   for (let i = 0; i < 40_000; i++) records.push(made.sample('after', 60_000, i, true));
   const view = foldAll(emptyView, records);
   assert.equal(view.history.length, 60_000);
   assert.equal(view.samples.length, 40_000);
+  let single = emptyView;
+  for (const record of records) single = fold(single, record);
+  assert.deepEqual(single.samples.at(-1), view.samples.at(-1));
+  assert.equal(single.history.length, 60_000);
 });
