@@ -2,13 +2,14 @@ import * as vscode from 'vscode';
 import type { Rate, Rates } from '../records/record';
 import type { KnownRun } from './runs';
 
-/** `20261124-183005-seed7` -> `2026-11-24 18:30:05, seed 7`; other ids as they are. */
+/** `20261124-183005-seed7` -> `Nov 24, 18:30:05`, in the reader's time zone; other ids as they are. */
 export function runTime(runId: string): string {
-  const found = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-seed(\d+)(.*)$/.exec(runId);
+  const found = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)(-.*)?$/.exec(runId);
   if (!found) return runId;
-  const [, year, month, day, hour, minute, second, seed, rest] = found;
+  const [, year, month, day, hour, minute, second] = found;
   const utc = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return vscode.l10n.t('{0}, seed {1}', `${utc.toLocaleString()}${rest}`, seed ?? '');
+  const date = utc.toLocaleDateString(vscode.env.language, { month: 'short', day: 'numeric' });
+  return `${date}, ${utc.toLocaleTimeString(vscode.env.language, { hour12: false })}`;
 }
 
 /** Attack success at the largest epsilon, the number people ask for first. */
@@ -53,7 +54,7 @@ export function iconOf({ view, live }: KnownRun): vscode.ThemeIcon {
     case 'failed':
       return new vscode.ThemeIcon('error', new vscode.ThemeColor('testing.iconFailed'));
     case 'stopped':
-      return new vscode.ThemeIcon('debug-stop');
+      return new vscode.ThemeIcon('stop-circle');
     case 'running':
       return new vscode.ThemeIcon('debug-pause');
     case 'waiting':

@@ -124,9 +124,10 @@ export async function driveVscode({
     const row = page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
     for (let tries = 0; ; tries++) {
       await page.keyboard.press('F1');
-      await input.waitFor({ state: 'visible' });
-      await input.fill(`>${text}`);
       try {
+        // A page that is just being shown may take the focus back and so close the palette.
+        await input.waitFor({ state: 'visible', timeout: 4000 });
+        await input.fill(`>${text}`, { timeout: 2000 });
         await row.waitFor({ timeout: 4000 });
         return row;
       } catch (error) {

@@ -223,7 +223,7 @@ async function language() {
   await page.locator('.monaco-hover:visible', { hasText: 'learningRate' }).first().waitFor();
   await shot('hover');
   await page.keyboard.press('Control+z');
-  await command('File: Save');
+  await page.keyboard.press('Control+s');
 }
 
 async function looks() {

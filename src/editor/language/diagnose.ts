@@ -2,7 +2,9 @@ import * as vscode from 'vscode';
 import type { Fix, ProblemData } from '../../base/problem';
 import { Scope } from '../../base/scope';
 import { mend } from '../../experiment/mend';
+import { parseExperiment } from '../../experiment/parse';
 import { resolveExperiment } from '../../experiment/resolve';
+import { experimentSchema } from '../../experiment/schema';
 import { EXPERIMENT_SELECTOR } from '../experimentFile';
 import { log } from '../log';
 
@@ -16,12 +18,12 @@ export const rangeOf = (problem: ProblemData): vscode.Range =>
     (problem.endColumn ?? (problem.column ?? 1) + 1) - 1,
   );
 
-// A document on no disk is checked as far as its text goes: its model and data cannot be looked for.
-const NO_DISK = { isFile: () => true, isFolder: () => true, namesIn: () => [], readStart: () => new Uint8Array() };
-
 export function problemsOf(document: vscode.TextDocument): ProblemData[] {
-  const local = document.uri.scheme === 'file';
-  return resolveExperiment(document.getText(), document.uri.fsPath, local ? undefined : NO_DISK).problems;
+  const [text, file] = [document.getText(), document.uri.fsPath];
+  // A document on no disk (a virtual workspace, the left side of a diff) is checked as far as its text goes: there is no folder to look for files in.
+  if (document.uri.scheme !== 'file' && experimentSchema.safeParse(parseExperiment(text, file).value).success)
+    return [];
+  return resolveExperiment(text, file).problems;
 }
 
 /** The change that carries out a problem's fix; empty when the text no longer fits. */

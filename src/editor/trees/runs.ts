@@ -15,6 +15,7 @@ function runItem(run: KnownRun): vscode.TreeItem {
   const item = new vscode.TreeItem(runTime(run.runId));
   item.id = run.folder;
   item.description = describeRun(run);
+  item.accessibilityInformation = { label: `${item.label}, ${item.description}` };
   item.iconPath = iconOf(run);
   item.contextValue = contextOf(run);
   item.tooltip = run.folder;
