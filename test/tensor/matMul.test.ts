@@ -59,6 +59,15 @@ forEachEngine((check) => {
       [1, 5, 7],
       [3, 7, 4],
     ],
+    // few rows of an operand that needs no packing; several tasks with edges
+    [
+      [5, 7],
+      [7, 16],
+    ],
+    [
+      [300, 130],
+      [130, 41],
+    ],
     [
       [1, 1, 1],
       [2, 1, 1],
@@ -76,7 +85,7 @@ forEachEngine((check) => {
           const got = out.dataSync();
           assert.equal(got.length, want.length);
           for (const [i, value] of want.entries())
-            assert.ok(Math.abs(value - (got[i] ?? Number.NaN)) < 1e-5, `${value} ${got[i]}`);
+            assert.ok(Math.abs(value - (got[i] ?? Number.NaN)) < 5e-5, `${value} ${got[i]}`);
           out.dispose();
           assert.equal(tf.memory().numDataBuffers, before);
         }

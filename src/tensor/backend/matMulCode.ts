@@ -30,13 +30,11 @@ import {
 } from './wasmAssembler';
 
 // The product of two float32 matrices, written for the four lanes of WebAssembly's vectors: a tile of ROWS x COLUMNS of the result stays in
-// registers while a row of k's is summed. The right operand is first packed into panels of COLUMNS columns, [panel][k][column], so
+// registers while a row of k's is summed, one k at a time: V8 of Node 20 and 22 runs out of registers where the loop is unrolled. The right operand is first packed into panels of COLUMNS columns, [panel][k][column], so
 // that the inner loop reads it in order, whichever way it was stored. Strides and addresses are in bytes.
 
 export const ROWS = 4;
 export const COLUMNS = 8;
-/** The steps of k that the inner loop does at once. */
-const UNROLLED = 4;
 const FLOAT = 4;
 
 /** pack(b, out, K, N, rowStride, columnStride): the right operand [K, N] into panels, zeros beyond column N. */
@@ -86,51 +84,38 @@ function pack(): WasmFunction {
 }
 
 /**
- * multiply(a, packed, c, M, N, K, rowStride, kStride, scratch): c [M, N] = a [M, K] x the packed operand. Where a is stored transposed
- * (rowStride 4), ROWS of its columns are first copied to `scratch`, so that they too are read in order. scratch: 128 bytes for a tile
+ * multiply(a, b, c, M, N, K, rowStride, kStride, scratch, panelStep, panelStride): c [M, N] = a [M, K] x b. Panel j begins panelStep
+ * j bytes after b, its rows are panelStride bytes apart, so that b can be packed or a whole number of panels wide. Where a is stored
+ * transposed (rowStride 4), ROWS of its columns are first copied to `scratch`, so that they too are read in order. scratch: 128 bytes for a tile
  * at the edge, then 16 K bytes.
  */
 function product(fused: boolean): WasmFunction {
-  const [a, packed, c, M, N, K, rowStride, kStride, scratch] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-  const [i, j, k, panel, to, r, q, end] = [9, 10, 11, 12, 13, 14, 15, 16];
-  const pointer = (row: number) => 17 + row;
-  const accumulator = (row: number, half: number) => 17 + ROWS + row * 2 + half;
-  const [left, right, splat] = [17 + ROWS * 3, 18 + ROWS * 3, 19 + ROWS * 3];
+  const [a, b, c, M, N, K, rowStride, kStride, scratch, panelStep, panelStride] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+  const [i, j, k, panel, to, r, q, end] = [11, 12, 13, 14, 15, 16, 17, 18];
+  const pointer = (row: number) => 19 + row;
+  const accumulator = (row: number, half: number) => 19 + ROWS + row * 2 + half;
+  const [left, right, splat] = [19 + ROWS * 3, 20 + ROWS * 3, 21 + ROWS * 3];
   const rows = [...Array(ROWS).keys()];
   const tileBytes = ROWS * COLUMNS * FLOAT;
   const rowBytes = multiply(get(N), number(FLOAT));
 
-  /** One step of k: packed rows at offset, a's values at pointer(row) + offset(row). */
-  const step = (panelOffset: number, value: (row: number) => Code): Code => [
-    ...set(left, loadVector(get(panel), panelOffset)),
-    ...set(right, loadVector(get(panel), panelOffset + 16)),
-    ...rows.flatMap((row) => [
-      ...set(splat, value(row)),
-      ...set(accumulator(row, 0), multiplyAdd(get(splat), get(left), get(accumulator(row, 0)), fused)),
-      ...set(accumulator(row, 1), multiplyAdd(get(splat), get(right), get(accumulator(row, 1)), fused)),
+  /** The sums over all k of one tile. inOrder: a's values lie [k][row] from pointer(0) on; else each row has its pointer. */
+  const sums = (inOrder: boolean): Code => [
+    ...rows.flatMap((row) => [...set(accumulator(row, 0), vectorZero), ...set(accumulator(row, 1), vectorZero)]),
+    ...set(k, get(K)),
+    ...repeat(get(k), [
+      ...set(left, loadVector(get(panel))),
+      ...set(right, loadVector(get(panel), 16)),
+      ...rows.flatMap((row) => [
+        ...set(splat, inOrder ? loadSplat(get(pointer(0)), row * FLOAT) : loadSplat(get(pointer(row)))),
+        ...set(accumulator(row, 0), multiplyAdd(get(splat), get(left), get(accumulator(row, 0)), fused)),
+        ...set(accumulator(row, 1), multiplyAdd(get(splat), get(right), get(accumulator(row, 1)), fused)),
+      ]),
+      ...set(panel, add(get(panel), get(panelStride))),
+      ...(inOrder ? advance(pointer(0), ROWS * FLOAT) : rows.flatMap((row) => advance(pointer(row), FLOAT))),
+      ...advance(k, -1),
     ]),
   ];
-
-  /** The sums over all k of one tile. inOrder: a's values lie [k][row] from pointer(0) on; else each row has its pointer. */
-  const sums = (inOrder: boolean): Code => {
-    const steps = (count: number): Code => [
-      ...[...Array(count).keys()].flatMap((n) =>
-        step(n * COLUMNS * FLOAT, (row) =>
-          inOrder ? loadSplat(get(pointer(0)), (n * ROWS + row) * FLOAT) : loadSplat(get(pointer(row)), n * FLOAT),
-        ),
-      ),
-      ...advance(panel, count * COLUMNS * FLOAT),
-      ...(inOrder
-        ? advance(pointer(0), count * ROWS * FLOAT)
-        : rows.flatMap((row) => advance(pointer(row), count * FLOAT))),
-    ];
-    return [
-      ...rows.flatMap((row) => [...set(accumulator(row, 0), vectorZero), ...set(accumulator(row, 1), vectorZero)]),
-      ...set(k, get(K)),
-      ...repeat(less(number(UNROLLED - 1), get(k)), [...steps(UNROLLED), ...advance(k, -UNROLLED)]),
-      ...repeat(get(k), [...steps(1), ...advance(k, -1)]),
-    ];
-  };
   const store = (address: Code, stride: Code): Code => [
     ...set(to, address),
     ...rows.flatMap((row) => [
@@ -186,7 +171,7 @@ function product(fused: boolean): WasmFunction {
     ...set(j, number(0)),
     ...repeat(less(get(j), get(N)), [...body, ...advance(j, COLUMNS)]),
   ];
-  const panelOfJ = set(panel, add(get(packed), multiply(multiply(get(j), number(FLOAT)), get(K))));
+  const panelOfJ = set(panel, add(get(b), multiply(divide(get(j), number(COLUMNS)), get(panelStep))));
   const body = when(
     equal(get(kStride), number(FLOAT)),
     eachPanel(
@@ -201,13 +186,24 @@ function product(fused: boolean): WasmFunction {
       ...eachPanel([...set(pointer(0), add(get(scratch), number(tileBytes))), ...panelOfJ, ...tile(true)]),
     ]),
   );
-  return { name: 'multiply', parameters: 9, i32: 8 + ROWS, v128: ROWS * 2 + 3, body };
+  return { name: 'multiply', parameters: 11, i32: 8 + ROWS, v128: ROWS * 2 + 3, body };
 }
 
 /** What a job is: int32s in this order at one address. Batch strides are 0 where one matrix serves the whole batch. */
 export const JOB = [
   ...['a', 'b', 'c', 'M', 'N', 'K', 'rowStride', 'kStride', 'bRowStride', 'bColumnStride'],
-  ...['aBatch', 'bBatch', 'cBatch', 'rowsPerTask', 'blocks', 'packed', 'scratch', 'scratchBytes'],
+  ...[
+    'aBatch',
+    'bBatch',
+    'cBatch',
+    'rowsPerTask',
+    'blocks',
+    'packed',
+    'scratch',
+    'scratchBytes',
+    'panelStep',
+    'panelStride',
+  ],
 ] as const;
 
 /** Bytes of scratch that one thread needs; packs: whether its tasks pack the right operand themselves. */
@@ -215,7 +211,7 @@ export function scratchBytes(N: number, K: number, packs: boolean): number {
   return ROWS * COLUMNS * FLOAT + ROWS * FLOAT * K + (packs ? Math.ceil(N / COLUMNS) * COLUMNS * FLOAT * K : 0);
 }
 
-/** task(job, index, thread): a block of rows of one product of the batch. Where the job names no packed operand, it packs its own. */
+/** task(job, index, thread): a block of rows of one product of the batch. Where the job names no right operand `packed`, it packs its own. */
 function task(): WasmFunction {
   const [job, index, thread, batch, first, scratch, packed] = [0, 1, 2, 3, 4, 5, 6];
   const field = (name: (typeof JOB)[number]) => loadNumber(get(job), JOB.indexOf(name) * 4);
@@ -239,6 +235,7 @@ function task(): WasmFunction {
       add(ofBatch('c'), multiply(multiply(get(first), field('N')), number(FLOAT))),
       smaller(field('rowsPerTask'), subtract(field('M'), get(first))),
       ...[field('N'), field('K'), field('rowStride'), field('kStride'), get(scratch)],
+      ...[field('panelStep'), field('panelStride')],
     ),
   ];
   return { name: 'task', parameters: 3, i32: 4, v128: 0, body };

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { JOB, matMulModule, scratchBytes } from './matMulCode';
+import { COLUMNS, JOB, matMulModule, ROWS, scratchBytes } from './matMulCode';
 
 /** Products c[i] = a[i] b[i] of a batch. Addresses and strides in bytes; a batch stride of 0: the same matrix for the whole batch. */
 export type Products = Record<
@@ -30,6 +30,8 @@ const [STARTED, LEFT, DONE, SLEEPING, FIELDS] = [0, 1, 2, 3, 4];
 const CONTROL_BYTES = (FIELDS + JOB.length) * 4;
 /** Multiply-adds of a task: some 50 microseconds. Smaller products are not worth waking anybody. */
 const TASK_SIZE = 1_000_000;
+/** Rows of a task at most: they stay in the processor's cache while the panels go by. */
+const MOST_ROWS = 256;
 /** Rounds a thread looks for work, or for the end of others' work, before it sleeps. */
 const ROUNDS = 20_000;
 
@@ -93,24 +95,26 @@ export class MatMulPool {
   /** Computes; the result does not depend on who did which part. */
   run(products: Products): void {
     const { batch, b, M, N, K, bRowStride, bColumnStride, bBatch } = products;
-    const size = M * N * K;
     const shared = batch === 1 || bBatch === 0;
-    const perRow = Math.max(1, N * K);
-    const rowsPerTask = Math.max(4, Math.min(256, Math.ceil(Math.max(4, TASK_SIZE / perRow) / 4) * 4));
+    // few rows do not repay the packing of an operand that can be read as it lies
+    const asItLies = shared && M <= 4 * ROWS && bColumnStride === 4 && N % COLUMNS === 0;
+    const rowsPerTask = Math.min(MOST_ROWS, Math.ceil(TASK_SIZE / (N * K) / ROWS) * ROWS);
     const blocks = Math.ceil(M / rowsPerTask);
     const tasks = batch * blocks;
     const own = scratchBytes(N, K, !shared);
-    const packedBytes = shared ? scratchBytes(N, K, true) - scratchBytes(N, K, false) : 0;
+    const packedBytes = shared && !asItLies ? scratchBytes(N, K, true) - scratchBytes(N, K, false) : 0;
     const scratch = this.room(packedBytes + own * this.threads);
-    if (shared) this.functions.pack(b, scratch, K, N, bRowStride, bColumnStride);
+    if (packedBytes > 0) this.functions.pack(b, scratch, K, N, bRowStride, bColumnStride);
     const fields: Record<(typeof JOB)[number], number> = {
       ...products,
-      ...{ rowsPerTask, blocks, packed: shared ? scratch : 0, scratch: scratch + packedBytes, scratchBytes: own },
+      ...{ rowsPerTask, blocks, packed: asItLies ? b : shared ? scratch : 0, scratch: scratch + packedBytes },
+      ...{ scratchBytes: own, panelStep: asItLies ? COLUMNS * 4 : COLUMNS * 4 * K },
+      panelStride: asItLies ? bRowStride : COLUMNS * 4,
     };
     JOB.forEach((name, i) => {
       this.state[FIELDS + i] = fields[name];
     });
-    if (this.helpers.length === 0 || tasks === 1 || size * batch < TASK_SIZE) {
+    if (this.helpers.length === 0 || tasks === 1 || M * N * K * batch < TASK_SIZE) {
       for (let index = 0; index < tasks; index++) this.functions.task(this.control + FIELDS * 4, index, 0);
     } else this.share(tasks);
   }
