@@ -138,7 +138,8 @@ export async function driveVscode({
   }
   async function command(title) {
     await palette(title);
-    await page.keyboard.press('Enter');
+    // Not Enter: the palette may put another match first.
+    await page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first().click();
   }
   async function stop() {
     await browser.close();

@@ -219,8 +219,8 @@ async function language() {
   await page.locator('.suggest-widget.visible .monaco-list-row', { hasText: 'system' }).first().waitFor();
   await shot('completion');
   await page.keyboard.press('Escape');
-  await editor.locator('.view-line', { hasText: 'learningRate' }).first().getByText('learningRate').first().hover();
-  await page.locator('.monaco-hover:visible', { hasText: 'learningRate' }).first().waitFor();
+  await editor.locator('.view-line', { hasText: 'maxNewTokens' }).first().getByText('maxNewTokens').first().hover();
+  await page.locator('.monaco-hover:visible', { hasText: 'maxNewTokens' }).first().waitFor();
   await shot('hover');
   await page.keyboard.press('Control+z');
   await page.keyboard.press('Control+s');
