@@ -1,8 +1,10 @@
-import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { Problem } from '../base/problem';
 import type { EngineCandidate } from './backend/candidate';
 import { type NativeCandidate, probeNative, startNative } from './backend/native';
 import { probeWasm, startWasm } from './backend/wasm';
+import { mendGradients } from './gradients';
+
+mendGradients();
 
 export type { EngineCandidate };
 

@@ -62,16 +62,21 @@ function matMul(pool: MatMulPool, slow: Kernel): Kernel {
   };
 }
 
+/** The same values under a new tensor: enough where nothing is computed, because values never change. */
+const reference: Kernel = ({ inputs, backend }) => {
+  const { x } = inputs as { x: TensorInfo };
+  backend.incRef(x.dataId);
+  return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
+};
+
 /**
  * Replaces kernels of the wasm backend that are slow for training (measured: docs/engines.md), from outside the package.
  * BatchMatMul: it is quick for one untransposed pair of matrices only, but automatic differentiation asks for transposes and attention
- * for batches. Identity: it copies the values, a reference is enough because tensors never change.
+ * for batches. Identity, and Cast to the type that is there, which every gradient of a product calls: they copy the values.
  */
 export function mendKernels(pool: MatMulPool): void {
   replace('BatchMatMul', matMul(pool, original('BatchMatMul')));
-  replace('Identity', ({ inputs, backend }) => {
-    const { x } = inputs as { x: TensorInfo };
-    backend.incRef(x.dataId);
-    return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
-  });
+  replace('Identity', reference);
+  const cast = original('Cast');
+  replace('Cast', (args) => (args.attrs['dtype'] === args.inputs['x']?.dtype ? reference(args) : cast(args)));
 }
