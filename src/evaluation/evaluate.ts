@@ -1,3 +1,4 @@
+import { Problem } from '../base/problem';
 import type { EvaluationOptions } from '../experiment/schema';
 import type { Model, Weights } from '../model/model';
 import { type Phase, RATE_METRICS, type RunRecord } from '../records/record';
@@ -39,7 +40,17 @@ export function evaluationUnits(options: EvaluationOptions): Unit[] {
   const attacks = options.attacks.flatMap((attack) =>
     [attack.epsilon].flat().map((epsilon) => attackUnit(attack, epsilon)),
   );
-  return [...rates, ...attacks];
+  const units = [...rates, ...attacks];
+  const twice = units.find((unit, i) => units.findIndex((other) => other.metric === unit.metric) < i);
+  if (twice)
+    throw new Problem(
+      'measuredTwice',
+      `${twice.metric} is measured twice; give each attack of a name its own epsilons.`,
+      {
+        at: ['evaluation', 'attacks'],
+      },
+    );
+  return units;
 }
 
 /** What is measured again and again during the training: the first attack at its largest epsilon, on a few rows. */

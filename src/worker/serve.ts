@@ -20,7 +20,11 @@ function newPipe(): { pipe: string; remove(): void } {
 }
 
 function answer(socket: Socket, handlers: WorkerHandlers): void {
-  const connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+  const reader = new SocketMessageReader(socket);
+  // Otherwise half a message keeps a timer running for ever.
+  reader.partialMessageTimeout = 0;
+  const connection = createMessageConnection(reader, new SocketMessageWriter(socket));
+  socket.on('close', () => connection.dispose());
   // A client that goes away in the middle of a message is no failure of the run.
   connection.onError(() => socket.destroy());
   socket.on('error', () => socket.destroy());

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseCommand } from '../../src/worker/parseCommand';
+
+const parse = (line: string) => parseCommand(line.split(' ').filter(Boolean));
+
+test('each command with its options', () => {
+  assert.deepEqual(parse('run a.yaml --engine wasm --threads 2 --seed 7 --steps 3 --runs out --run-id r1 --plain'), {
+    name: 'run',
+    file: 'a.yaml',
+    engine: 'wasm',
+    threads: 2,
+    plain: true,
+    seed: 7,
+    steps: 3,
+    runs: 'out',
+    runId: 'r1',
+  });
+  const resume = parse('resume folder');
+  assert.ok(resume.name === 'resume' && resume.run === 'folder' && !resume.plain && resume.engine === undefined);
+  assert.deepEqual(parse('check a.yaml'), { name: 'check', file: 'a.yaml' });
+  assert.deepEqual(parse('report folder'), { name: 'report', run: 'folder' });
+  assert.equal(parse('engine').name, 'engine');
+  const demo = parse('demo');
+  assert.ok(demo.name === 'demo' && demo.example === 'cat');
+  for (const line of ['', 'help', '--help', 'run --help']) assert.equal(parse(line).name, 'help');
+  assert.equal(parse('--version').name, 'version');
+});
+
+test('wrong use is a sentence that says what is wrong', () => {
+  const wrong: [string, RegExp][] = [
+    ['train a.yaml', /There is no command train; there are run, demo, resume, check, report, engine\./],
+    ['run', /sparring run needs an experiment file\./],
+    ['run a.yaml b.yaml', /sparring run takes an experiment file only; what is b\.yaml\?/],
+    ['run a.yaml --sed 1', /Unknown option '--sed'/],
+    ['run a.yaml --seed one', /--seed must be a whole number from 0 to 4294967295, not one\./],
+    ['run a.yaml --steps 0', /--steps must be a whole number from 1/],
+    ['run a.yaml --engine cuda', /--engine must be auto, native or wasm, not cuda\./],
+    ['run a.yaml --run-id ../x', /--run-id must be a plain name/],
+    ['check a.yaml --seed 1', /Unknown option '--seed'/],
+  ];
+  for (const [line, message] of wrong) assert.throws(() => parse(line), { name: 'Problem', message }, line);
+});
