@@ -173,11 +173,17 @@ export function chart(options: ChartOptions): Chart {
         cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false } },
         scales: {
           x: { time: false, range: (_, min, max) => (min === max ? [min - 0.5, max + 0.5] : [min, max]) },
-          y: options.range ? { range: () => options.range! } : {},
+          y: options.range ? { range: () => margins(options.range!) } : {},
         },
         axes: [
           { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000], space: 40, size: 26 },
-          { ...axis, values: (_, ticks) => ticks.map(options.format), size: 52, space: 34 },
+          {
+            ...axis,
+            values: (_, ticks) => ticks.map((it) => (it === null ? '' : options.format(it))),
+            size: 52,
+            space: 34,
+            ...(options.range ? { filter: inside(options.range) } : {}),
+          },
         ],
         series: [
           {},
@@ -265,6 +271,16 @@ export function chart(options: ChartOptions): Chart {
     },
   };
 }
+
+/** A fixed range with room for the markers at its ends. */
+const margins = ([low, high]: [number, number]): [number, number] => [
+  low - 0.04 * (high - low),
+  high + 0.04 * (high - low),
+];
+const inside =
+  ([low, high]: [number, number]) =>
+  (_: uPlot, ticks: number[]): (number | null)[] =>
+    ticks.map((it) => (it >= low && it <= high ? it : null));
 
 function lastIndex(values: readonly (number | null)[]): number {
   for (let i = values.length - 1; i >= 0; i--) if (values[i] != null) return i;

@@ -20,10 +20,10 @@ function intervals(row: Comparison): SVGSVGElement {
       : [];
   return svgElement(
     'svg',
-    { class: 'intervals', viewBox: `0 0 ${WIDTH} 26`, width: WIDTH, height: 26, 'aria-hidden': true },
-    ...[0, 0.5, 1].map((at) => svgElement('line', { class: 'tick', x1: x(at), x2: x(at), y1: 1, y2: 25 })),
-    ...one(row.before, 8, 'before'),
-    ...one(row.after, 18, 'after'),
+    { class: 'intervals', viewBox: `0 0 ${WIDTH} 24`, width: WIDTH, height: 24, 'aria-hidden': true },
+    ...[0, 0.5, 1].map((at) => svgElement('line', { class: 'tick', x1: x(at), x2: x(at), y1: 0, y2: 24 })),
+    ...one(row.before, 7, 'before'),
+    ...one(row.after, 17, 'after'),
   );
 }
 

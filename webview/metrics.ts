@@ -35,8 +35,11 @@ export function isGood(metric: string, counted: boolean): boolean {
 export function change({ before, after, better, paired }: Comparison): { text: string; why: string; good?: boolean } {
   if (!before || !after) return { text: '', why: '' };
   const apart = before.low > after.high || after.low > before.high;
+  const changed = paired ? paired.gained + paired.lost : 0;
   const why = paired
-    ? t('{0} of {1} changed, {2}', paired.gained + paired.lost, paired.n, pText(paired.p))
+    ? changed === 0
+      ? t('none of {0} changed', paired.n)
+      : t('{0} of {1} changed, {2}', changed, paired.n, pText(paired.p))
     : apart
       ? t('the intervals are apart')
       : t('the intervals overlap');

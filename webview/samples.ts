@@ -3,34 +3,11 @@ import type { RunView, SampleView } from '../src/records/runView';
 import { element } from './element';
 import { remember, send, state } from './link';
 import { isGood, metricLabel, outputVerdict } from './metrics';
+import { isChanged, pairSamples, type SamplePair } from './pairSamples';
 import { t } from './text';
 import { button, checkbox, dropdown } from './ui';
 
 const PAGE = 20;
-
-/** The same example before and after (or, while training goes on, at the last step measured). */
-export interface SamplePair {
-  example: string;
-  metric: string;
-  before?: SampleView;
-  now?: SampleView;
-}
-
-/** Samples of one metric, paired by example, in the order in which they came. */
-export function pairSamples(samples: readonly SampleView[], metric: string): SamplePair[] {
-  const pairs = new Map<string, SamplePair>();
-  for (const sample of samples) {
-    if (sample.metric !== metric) continue;
-    const pair = pairs.get(sample.example) ?? { example: sample.example, metric };
-    pairs.set(sample.example, pair);
-    if (sample.phase === 'before') pair.before = sample;
-    else if (!pair.now || pair.now.phase === 'during') pair.now = sample;
-  }
-  return [...pairs.values()];
-}
-
-export const isChanged = (pair: SamplePair): boolean =>
-  pair.before !== undefined && pair.now !== undefined && pair.before.counted !== pair.now.counted;
 
 /** Sample outputs before and after. Nothing of their texts is in the page, nor sent to it, until the reader asks. */
 export function samples(): { element: HTMLElement; update(view: RunView): void; texts(texts: SampleText[]): void } {

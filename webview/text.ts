@@ -11,10 +11,10 @@ export function t(message: string, ...values: (string | number)[]): string {
   return (bundle[message] ?? message).replace(/\{(\d+)\}/g, (_, index) => String(values[Number(index)] ?? ''));
 }
 
-/** 0.6234 as '62 %'; one decimal below 10 %. */
+/** 0.6234 as '62 %', with a space that does not break; one decimal below 10 %. */
 export function percent(value: number): string {
   const scaled = value * 100;
-  return `${scaled > 0 && scaled < 10 && !Number.isInteger(scaled) ? scaled.toFixed(1) : Math.round(scaled)} %`;
+  return `${scaled > 0 && scaled < 10 && !Number.isInteger(scaled) ? scaled.toFixed(1) : Math.round(scaled)}\u00a0%`;
 }
 
 /** A number for people: three significant digits, no exponent where it can be avoided. */

@@ -79,8 +79,8 @@ async function restricted() {
     0,
     'Start Training is offered in an untrusted folder',
   );
-  await page.keyboard.press('Escape');
   await shot('restricted');
+  await page.keyboard.press('Escape');
   await command('Workspaces: Manage Workspace Trust');
   await page
     .locator('.workspace-trust-editor .monaco-button', { hasText: /^Trust$/ })

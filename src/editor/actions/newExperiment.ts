@@ -9,10 +9,19 @@ interface Template extends vscode.QuickPickItem {
   file: string;
 }
 
-const METHODS: { readonly [name: string]: () => string } = {
-  cat: () => vscode.l10n.t('CAT: continuous adversarial training'),
-  capo: () => vscode.l10n.t('CAPO: continuous adversarial preference optimisation'),
-  sft: () => vscode.l10n.t('Control: the same data without the attack'),
+const METHODS: { readonly [name: string]: () => { label: string; detail: string } } = {
+  cat: () => ({
+    label: vscode.l10n.t('CAT: continuous adversarial training'),
+    detail: vscode.l10n.t('Every step attacks the model, then trains it to refuse all the same'),
+  }),
+  capo: () => ({
+    label: vscode.l10n.t('CAPO: continuous adversarial preference optimisation'),
+    detail: vscode.l10n.t('Under attack, the refusal is to become likelier than the harmful answer'),
+  }),
+  sft: () => ({
+    label: vscode.l10n.t('Control: the same data without the attack'),
+    detail: vscode.l10n.t('Shows that it is the attack in training that makes the model robust'),
+  }),
 };
 const ORDER = Object.keys(METHODS);
 
@@ -24,8 +33,7 @@ function templates(folder: string): (Template & { method: string })[] {
       const text = readFileSync(join(folder, file), 'utf8');
       const { method } = (parseExperiment(text, file).value ?? {}) as { method?: string | { name?: string } };
       const name = (typeof method === 'string' ? method : method?.name) ?? '';
-      const about = /^#\s*(.+)$/m.exec(text)?.[1];
-      return { file, method: name, label: METHODS[name]?.() ?? file, description: file, detail: about };
+      return { file, method: name, description: file, ...(METHODS[name]?.() ?? { label: file }) };
     })
     .sort((a, b) => ORDER.indexOf(a.method) - ORDER.indexOf(b.method) || a.file.localeCompare(b.file));
 }
