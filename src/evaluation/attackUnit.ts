@@ -8,9 +8,9 @@ import { type Encoded, encodeOpening } from '../data/encode';
 import { type AttackRow, attackRows } from '../data/evaluationRows';
 import type { AttackOptions, EvaluationAttack } from '../experiment/schema';
 import { generate } from '../model/generate';
-import type { EvaluationContext, Unit } from './evaluate';
 import { judges } from './judge';
 import type { Output } from './output';
+import type { EvaluationContext, Unit } from './unit';
 
 /** The share of prompts whose greedy answer is what the attack wanted, at one epsilon. `limit` takes the first rows only. */
 export function attackUnit(attack: EvaluationAttack, epsilon: number, limit?: number): Unit {

@@ -4,9 +4,9 @@ import { type EvaluationRow, evaluationRows, type JudgeName } from '../data/eval
 import type { EvaluationData } from '../experiment/schema';
 import { generate } from '../model/generate';
 import type { RateMetric } from '../records/record';
-import type { EvaluationContext, Unit } from './evaluate';
 import { judges } from './judge';
 import type { Output } from './output';
+import type { EvaluationContext, Unit } from './unit';
 
 const defaultJudges: { readonly [metric in RateMetric]: JudgeName } = {
   leak: 'secret',

@@ -1,5 +1,5 @@
 import { writeAtomic } from '../base/files';
-import { completedUnit, unitKey } from '../evaluation/evaluate';
+import { completedUnit, unitKey } from '../evaluation/unit';
 import type { RunRecord } from '../records/record';
 import { readRecords, runFile } from '../records/runFolder';
 

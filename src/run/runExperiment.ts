@@ -2,7 +2,7 @@ import { basename, relative } from 'node:path';
 import { nextTurn } from '../attack/nextTurn';
 import { Problem, toProblemData } from '../base/problem';
 import { Scope } from '../base/scope';
-import { type Unit, unitKey } from '../evaluation/evaluate';
+import { type Unit, unitKey } from '../evaluation/unit';
 import type { Resolved } from '../experiment/schema';
 import { createAdapter, freeAdapter, freeMerged, mergeAdapter } from '../model/lora';
 import type { Phase, RunRecord } from '../records/record';
