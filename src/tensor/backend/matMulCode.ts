@@ -33,6 +33,7 @@ import {
 // registers while a row of k's is summed, one k at a time: V8 of Node 20 and 22 runs out of registers where the loop is unrolled. The right operand is first packed into panels of COLUMNS columns, [panel][k][column], so
 // that the inner loop reads it in order, whichever way it was stored. Strides and addresses are in bytes.
 
+/** One vector of a transposed left operand. */
 export const ROWS = 4;
 export const COLUMNS = 8;
 const FLOAT = 4;
@@ -151,17 +152,31 @@ function product(fused: boolean): WasmFunction {
   const last = (row: number): Code => smaller(add(get(i), number(row)), subtract(get(M), number(1)));
   /** ROWS columns of a transposed operand, from column i on, to scratch as [k][row]; beyond the last one it is repeated. */
   const copyColumns: Code = [
-    ...rows.flatMap((row) => set(pointer(row), add(get(a), multiply(last(row), number(FLOAT))))),
     ...set(to, add(get(scratch), number(tileBytes))),
     ...set(k, get(K)),
-    ...repeat(get(k), [
-      ...rows.flatMap((row) => [
-        ...storeFloat(get(to), loadFloat(get(pointer(row))), row * FLOAT),
-        ...set(pointer(row), add(get(pointer(row)), get(kStride))),
-      ]),
-      ...advance(to, ROWS * FLOAT),
-      ...advance(k, -1),
-    ]),
+    ...when(
+      less(add(get(i), number(ROWS - 1)), get(M)),
+      [
+        ...set(q, add(get(a), multiply(get(i), number(FLOAT)))),
+        ...repeat(get(k), [
+          ...storeVector(get(to), loadVector(get(q))),
+          ...set(q, add(get(q), get(kStride))),
+          ...advance(to, ROWS * FLOAT),
+          ...advance(k, -1),
+        ]),
+      ],
+      [
+        ...rows.flatMap((row) => set(pointer(row), add(get(a), multiply(last(row), number(FLOAT))))),
+        ...repeat(get(k), [
+          ...rows.flatMap((row) => [
+            ...storeFloat(get(to), loadFloat(get(pointer(row))), row * FLOAT),
+            ...set(pointer(row), add(get(pointer(row)), get(kStride))),
+          ]),
+          ...advance(to, ROWS * FLOAT),
+          ...advance(k, -1),
+        ]),
+      ],
+    ),
   ];
   const eachRowOfTiles = (body: Code): Code => [
     ...set(i, number(0)),
