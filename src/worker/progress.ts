@@ -74,12 +74,12 @@ function plainLine(record: RunRecord, view: RunView): string | undefined {
 /** Shows a run as it goes: a bar that is drawn over and over on a terminal, or a line for each fact. Kept records of a resumed run are not repeated. */
 export function showProgress({ plain }: { plain: boolean }): Progress {
   let view: RunView = emptyView;
-  let drawn = false;
+  let drawn: string | undefined;
   let ended = false;
   const began = Date.now();
   const clear = () => {
-    if (drawn) process.stdout.write('\r\u001b[K');
-    drawn = false;
+    if (drawn !== undefined) process.stdout.write('\r\u001b[K');
+    drawn = undefined;
   };
   const say = (line: string) => {
     clear();
@@ -93,9 +93,11 @@ export function showProgress({ plain }: { plain: boolean }): Progress {
       if (line !== undefined && (plain || record.kind !== 'step')) say(line);
       if (plain || ended) return;
       const columns = process.stdout.columns ?? 80;
+      const bar = barText(view).slice(0, Math.max(1, columns - 1));
+      if (bar === drawn) return;
       clear();
-      process.stdout.write(barText(view).slice(0, Math.max(1, columns - 1)));
-      drawn = true;
+      process.stdout.write(bar);
+      drawn = bar;
     },
     view: () => view,
     status: () => ({ protocol: WORKER_PROTOCOL, runId: view.started?.runId ?? '', step: view.step, steps: view.steps }),
