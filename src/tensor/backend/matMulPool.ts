@@ -77,6 +77,7 @@ export class MatMulPool {
 
   constructor(
     memory: WebAssembly.Memory,
+    /** malloc throws where there is no memory. */
     private readonly allocate: { malloc(bytes: number): number; free(address: number): void },
     readonly threads: number,
   ) {
@@ -145,9 +146,8 @@ export class MatMulPool {
   private room(bytes: number): number {
     if (bytes > this.scratch.bytes) {
       if (this.scratch.address !== 0) this.allocate.free(this.scratch.address);
-      const address = this.allocate.malloc(bytes) >>> 0;
-      if (address === 0) throw new Error(`the WebAssembly engine has no ${bytes} bytes left for a matrix product`);
-      this.scratch = { address, bytes };
+      this.scratch = { address: 0, bytes: 0 };
+      this.scratch = { address: this.allocate.malloc(bytes) >>> 0, bytes };
     }
     return this.scratch.address;
   }

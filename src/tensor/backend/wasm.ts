@@ -42,6 +42,31 @@ async function start(): Promise<void> {
     throw new Problem('engine-start', 'The WebAssembly engine did not start; this Node may lack WebAssembly SIMD.');
 }
 
+interface Heap {
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+}
+
+const GIGABYTE = 2 ** 30;
+
+/** Without this, a tensor for which there is no memory is written to address 0 without a word. */
+function guardMemory(wasm: Heap): void {
+  // the script's function puts the binary's own in its place at the first call
+  wasm._free(wasm._malloc(4));
+  const malloc = wasm._malloc;
+  wasm._malloc = (bytes) => {
+    // more than 2 GB at once is a negative number to the binary, whose answer may be any address
+    const address = bytes < 2 * GIGABYTE ? malloc(bytes) : 0;
+    if (address !== 0) return address;
+    const [used, more] = [tf.memory().numBytes, bytes].map((it) => (it / GIGABYTE).toFixed(2));
+    throw new Problem(
+      'engine-memory',
+      `The WebAssembly engine can hold 4 GB, 2 GB in one piece: ${used} GB are in use and ${more} GB more do not fit. ` +
+        'Use smaller batches, shorter sequences or a smaller model, or the native engine.',
+    );
+  };
+}
+
 /**
  * Starts the wasm backend and makes it current, with matrix products on `threads` threads (default: one per core). The first start in a
  * process decides that number. Values do not depend on it.
@@ -50,9 +75,10 @@ export async function startWasm(threads = availableParallelism()): Promise<{ dev
   if (started === undefined) {
     setWasmPaths(binaries());
     const memory = await withSharedMemory(start);
-    const { wasm } = tf.backend() as BackendWasm;
-    const { _malloc: malloc, _free: free } = wasm as unknown as { _malloc(n: number): number; _free(at: number): void };
-    const pool = new MatMulPool(memory, { malloc, free }, Math.max(1, threads));
+    const wasm = (tf.backend() as BackendWasm).wasm as unknown as Heap;
+    guardMemory(wasm);
+    const allocate = { malloc: (bytes: number) => wasm._malloc(bytes), free: (at: number) => wasm._free(at) };
+    const pool = new MatMulPool(memory, allocate, Math.max(1, threads));
     mendKernels(pool);
     started = { device: DEVICE, threads: pool.threads };
   } else await tf.setBackend('wasm');
