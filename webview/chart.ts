@@ -49,6 +49,7 @@ function whiskers(plot: uPlot, data: ChartData, theme: Theme, hidden: ReadonlySe
   const { ctx } = plot;
   const pixel = devicePixelRatio;
   ctx.save();
+  ctx.setLineDash([]);
   data.lines.forEach((line, index) => {
     if (!line.low || !line.high || hidden.has(line.label)) return;
     const shift = (index - (data.lines.length - 1) / 2) * 5 * pixel;

@@ -1,8 +1,8 @@
 import type { ConfigRow, RunContext } from '../src/protocol/panels';
 import { element } from './element';
-import { send } from './link';
+import { remember, send, state } from './link';
 import { t } from './text';
-import { link } from './ui';
+import { checkbox, link } from './ui';
 
 function rowOf(row: ConfigRow, file: string | undefined): HTMLElement {
   const name = row.at.length > 1 ? row.at.slice(1).join('.') : String(row.at[0]);
@@ -30,30 +30,42 @@ function group(title: string, rows: readonly ConfigRow[], file: string | undefin
   );
 }
 
-/** Every setting of the run, with defaults, each linked to its line of the experiment file. */
-export function configuration(context: RunContext): HTMLElement {
-  const groups = new Map<string, ConfigRow[]>();
+function groups(context: RunContext, defaults: boolean): HTMLElement[] {
+  const byName = new Map<string, ConfigRow[]>();
   for (const row of context.config) {
+    if (!defaults && context.file !== undefined && row.line === undefined) continue;
     const name = row.at.length > 1 ? String(row.at[0]) : '';
-    groups.set(name, [...(groups.get(name) ?? []), row]);
+    byName.set(name, [...(byName.get(name) ?? []), row]);
   }
+  return [...byName].map(([name, rows]) => group(name || t('experiment'), rows, context.file));
+}
+
+/** The settings of the run, each linked to its line of the experiment file; defaults on request. */
+export function configuration(context: RunContext): HTMLElement {
+  const list = element('div', { class: 'groups' });
+  const draw = (defaults: boolean) => list.replaceChildren(...groups(context, defaults));
+  draw(state().defaults ?? false);
+  const about =
+    context.config.length === 0
+      ? t('No configuration yet.')
+      : context.file === undefined
+        ? t('As the run resolved it; the experiment file is gone.')
+        : t('As the run resolved it from {0}.', context.file);
   return element(
     'section',
     { 'aria-label': t('Configuration') },
     element('h2', {}, t('Configuration')),
-    element(
-      'p',
-      { class: 'note' },
-      context.file === undefined
-        ? t('As the run resolved it; the experiment file is gone.')
-        : t('As the run resolved it from {0}.', context.file),
-    ),
-    groups.size === 0
-      ? element('p', { class: 'empty' }, t('No configuration yet.'))
-      : element(
-          'div',
-          { class: 'groups' },
-          ...[...groups].map(([name, rows]) => group(name || t('experiment'), rows, context.file)),
-        ),
+    element('p', { class: 'note' }, about),
+    context.file !== undefined &&
+      context.config.length > 0 &&
+      element(
+        'div',
+        { class: 'controls' },
+        checkbox(t('Show defaults too'), state().defaults ?? false, (defaults) => {
+          remember({ defaults });
+          draw(defaults);
+        }),
+      ),
+    list,
   );
 }

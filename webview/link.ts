@@ -9,6 +9,8 @@ export interface PanelState {
   revealed?: boolean;
   metric?: string;
   onlyChanged?: boolean;
+  /** Settings that the experiment file leaves to their defaults are listed too. */
+  defaults?: boolean;
   /** Charts shown as tables, by id. */
   tables?: string[];
 }

@@ -2,9 +2,9 @@ import { type Comparison, pText, SIGNIFICANT } from '../src/records/compare';
 import { describeMetric } from '../src/records/metrics';
 import { t } from './text';
 
-/** What a metric is called here, as everywhere: 'utility', 'embedding@0.3' ... */
+/** What a metric is called, as in reports, with room saved: 'Utility', 'Attack success, embedding ε 0.3'. */
 export function metricLabel(metric: string): string {
-  const label = t(describeMetric(metric).label);
+  const label = t(describeMetric(metric).label).replace(' at epsilon ', ' ε ');
   return label.charAt(0).toUpperCase() + label.slice(1);
 }
 

@@ -9,6 +9,12 @@ import { button, checkbox, dropdown } from './ui';
 
 const PAGE = 20;
 
+/** The attack at its largest radius, where there is one: the outputs people want to see first. */
+function hardest(metrics: readonly string[]): string {
+  const radius = (it: string) => Number(it.split('@')[1] ?? -1);
+  return [...metrics].sort((a, b) => radius(b) - radius(a))[0] ?? '';
+}
+
 /** Sample outputs before and after. Nothing of their texts is in the page, nor sent to it, until the reader asks. */
 export function samples(): { element: HTMLElement; update(view: RunView): void; texts(texts: SampleText[]): void } {
   const known = new Map<string, SampleText>();
@@ -135,8 +141,7 @@ export function samples(): { element: HTMLElement; update(view: RunView): void; 
       list.replaceChildren(notice(all.length));
       return;
     }
-    if (metric === undefined || !metrics.includes(metric))
-      metric = metrics.find((it) => it.includes('@')) ?? metrics[0]!;
+    if (metric === undefined || !metrics.includes(metric)) metric = hardest(metrics);
     drawControls(metrics);
     const pairs = pairSamples(all, metric).filter((pair) => !onlyChanged || isChanged(pair));
     const shown = pairs.slice(0, limit);

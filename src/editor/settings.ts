@@ -7,7 +7,7 @@ export interface Settings {
   threads: number;
   /** Path of a Node to run workers with; '': the one VS Code runs on. */
   node: string;
-  /** Folder of an installed @tensorflow/tfjs-node-gpu for the native engine; '': look for it. */
+  /** Folder in which TensorFlow's Node package is installed, for the native engine; '': the workspace's own. */
   nativePath: string;
 }
 

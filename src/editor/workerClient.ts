@@ -23,13 +23,20 @@ export function nodeOf(settings: Settings): string {
 }
 
 /** The worker's environment: VS Code's binary becomes a plain Node, and nobody's debugger or loader comes along. */
-export function environmentOf(settings: Settings): NodeJS.ProcessEnv {
+export function environmentOf(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _options, VSCODE_INSPECTOR_OPTIONS: _inspector, ...env } = process.env;
-  return {
-    ...env,
-    ELECTRON_RUN_AS_NODE: '1',
-    ...(settings.nativePath === '' ? {} : { SPARRING_NATIVE: settings.nativePath }),
-  };
+  return { ...env, ELECTRON_RUN_AS_NODE: '1' };
+}
+
+/** Where a worker runs. All paths it gets are absolute: only the native engine's packages are looked up from here. */
+export function workingFolder(settings: Settings, otherwise: string): string {
+  if (settings.nativePath === '') return otherwise;
+  if (!existsSync(settings.nativePath))
+    throw new Problem(
+      'noNativePath',
+      `sparring.nativePath is ${settings.nativePath}, and there is no such folder: mend or empty the setting.`,
+    );
+  return settings.nativePath;
 }
 
 /** Command-line options that carry the settings. */
@@ -55,8 +62,8 @@ export async function startWorker(
   const node = nodeOf(settings);
   try {
     const child = spawn(node, [cli, ...args], {
-      cwd: folder,
-      env: environmentOf(settings),
+      cwd: workingFolder(settings, folder),
+      env: environmentOf(),
       detached: true,
       windowsHide: true,
       stdio: ['ignore', output, output],

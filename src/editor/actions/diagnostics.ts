@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { Problem } from '../../base/problem';
 import { describeRun } from '../describeRun';
 import { readSettings } from '../settings';
-import { environmentOf, nodeOf, optionsOf } from '../workerClient';
+import { environmentOf, nodeOf, optionsOf, workingFolder } from '../workerClient';
 import { cliOf, type Launcher } from './startTraining';
 
 const run = promisify(execFile);
@@ -23,7 +23,8 @@ export async function engineReport(launcher: Launcher): Promise<void> {
       try {
         const args = [cliOf(launcher), 'engine', ...optionsOf(settings)];
         const { stdout, stderr } = await run(nodeOf(settings), args, {
-          env: environmentOf(settings),
+          cwd: workingFolder(settings, vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? homedir()),
+          env: environmentOf(),
           timeout: ENGINE_WITHIN,
         });
         return stdout + stderr;

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import * as vscode from 'vscode';
 import { isFile, readJson } from '../../base/files';
+import { packageRoot } from '../../base/packageRoot';
 import { parseExperiment } from '../../experiment/parse';
 import type { ConfigRow, RunContext } from '../../protocol/panels';
 import { runFile } from '../../records/runFolder';
@@ -20,12 +21,22 @@ function readConfig(folder: string): { [key: string]: unknown } | undefined {
   return isFile(file) ? (readJson(file) as { [key: string]: unknown }) : undefined;
 }
 
+/** A path as the experiment file writes it: what ships with Sparring by its builtin name, what lies beside the file relative to it. */
+function shortPath(value: string, file: string | undefined): string {
+  if (!isAbsolute(value)) return value;
+  const shipped = relative(join(packageRoot(), 'media'), value);
+  if (!shipped.startsWith('..') && !isAbsolute(shipped)) return `builtin:${shipped.replaceAll('\\', '/')}`;
+  const near = file === undefined ? value : relative(dirname(file), value);
+  return near.startsWith('..') || isAbsolute(near) ? value : near;
+}
+
 /** What a monitor shows beside the records. */
 export function runContext(folder: string, live: boolean): RunContext {
   const file = experimentFileOf(folder);
   const parsed = file === undefined ? undefined : parseExperiment(readFileSync(file, 'utf8'), file);
   const config: ConfigRow[] = configRows(readConfig(folder) ?? {}).map((row) => ({
     ...row,
+    value: shortPath(row.value, file),
     line: parsed && lineOf(parsed, row.at),
   }));
   const trusted = vscode.workspace.isTrusted;
