@@ -74,7 +74,7 @@ export interface StepRecord extends Base {
   learningRate: number;
   gradientNorm: number;
   losses: StepLosses;
-  /** Attack loss (token-mean cross-entropy of the targets) at delta's start and at its last iteration; absent without attack. */
+  /** Attack loss (token-mean cross-entropy of the targets) at delta's start and at the delta that is used; absent without attack. */
   attack?: { before: number; after: number; iterations: number; epsilon: number };
   rows: { adversarial: number; utility: number };
   tokens: number;
