@@ -1,4 +1,5 @@
-import { embeddingAttack } from '../attack/embedding';
+import type { Attack } from '../attack/attack';
+import { attacks } from '../attack/attacks';
 import { runAttack } from '../attack/runAttack';
 import { Problem } from '../base/problem';
 import { Random } from '../base/random';
@@ -36,7 +37,13 @@ async function* run(
     yield { record: { kind: 'progress', phase, step, metric, done: from, total: rows.length } };
     const batch = rows.slice(from, from + context.options.batch);
     const encoded = batch.map((row) => encode(context, row));
-    const attacked = await attackRowsOnce(context, encoded, options, new Random(context.seed, `${metric} ${from}`));
+    const attacked = await attackBatch(
+      context,
+      attacks[name],
+      encoded,
+      options,
+      new Random(context.seed, `${metric} ${from}`),
+    );
     losses.before += attacked.lossBefore * attacked.targets;
     losses.after += attacked.lossAfter * attacked.targets;
     tokens += attacked.targets;
@@ -63,7 +70,7 @@ async function* run(
       phase,
       step,
       attack: name,
-      attackVersion: embeddingAttack.version,
+      attackVersion: attacks[name].version,
       epsilon: options.epsilon,
       iterations: options.iterations,
       rate: wilson(succeeded, rows.length),
@@ -89,14 +96,15 @@ interface Attacked {
   targets: number;
 }
 
-async function attackRowsOnce(
+async function attackBatch<State>(
   { model, weights, embeddingNorm }: EvaluationContext,
+  attack: Attack<AttackOptions, State>,
   rows: readonly Encoded[],
   options: AttackOptions,
   random: Random,
 ): Promise<Attacked> {
   const batch = makeBatch(rows, options.perturb);
-  const found = await runAttack(embeddingAttack, { model, weights, embeddingNorm }, batch, options, random);
+  const found = await runAttack(attack, { model, weights, embeddingNorm }, batch, options, random);
   try {
     const values = (await found.delta.data()) as Float32Array;
     const size = model.config.hiddenSize;

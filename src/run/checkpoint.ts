@@ -1,7 +1,7 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { isFile, makeFolder, namesIn, readJson, writeJson } from '../base/files';
+import { isFile, makeFolder, namesIn, readJson, writeAtomic, writeJson } from '../base/files';
 import { Problem } from '../base/problem';
 import { loadAdapter, saveAdapter } from '../model/adapter';
 import type { Adapter } from '../model/lora';
@@ -31,7 +31,7 @@ export async function saveCheckpoint(
   rmSync(partial, { recursive: true, force: true });
   makeFolder(partial);
   const adapterSha256 = await saveAdapter(partial, state.adapter, about);
-  writeFileSync(join(partial, OPTIMIZER), await encodeOptimizer(state.optimizer));
+  writeAtomic(join(partial, OPTIMIZER), await encodeOptimizer(state.optimizer));
   writeJson(join(partial, POSITION), { step: state.step, adapterSha256 });
   const folder = checkpointFolder(run, state.step);
   rmSync(folder, { recursive: true, force: true });
