@@ -7,6 +7,9 @@ import { setTimeout } from 'node:timers/promises';
 import { Random } from '../src/base/random';
 import { adapterHash, countRecords, lastingSummary, sparring } from '../test/run/killedRuns';
 
+/** Seconds until a process has loaded the model and goes on. */
+const START = 3;
+
 async function main(): Promise<void> {
   const [kills = '10', file = join(__dirname, '..', 'media', 'examples', 'cat.sparring.yaml'), seed = '1'] =
     process.argv.slice(2);
@@ -25,8 +28,9 @@ async function main(): Promise<void> {
   const folder = join(runs, 'killed');
   let session = start('killed');
   for (let kill = 1; kill <= count; kill++) {
-    // On average each session does its share of the run, so that the kills fall into every part of it.
-    const wait = ((0.3 + 1.2 * random.next()) * seconds) / (count + 1);
+    // Each session needs its start-up, and on average a bit more than its share of the run to get past a checkpoint: so the kills fall into
+    // every part of it, the first measurements, the training and the last ones.
+    const wait = START + (2 * random.next() * seconds) / count;
     const ended = await Promise.race([session.ended, setTimeout(wait * 1000, undefined)]);
     if (ended !== undefined) throw new Error(`session ${kill} ended by itself (${ended}):\n${session.output()}`);
     session.child.kill('SIGKILL');
