@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { experimentName } from '../experiment/resolve';
 import type { ExperimentRef } from './commandIds';
+import { log } from './log';
 
 export const EXPERIMENT_GLOB = '**/*.sparring.{yaml,yml,json}';
 const NAME = /\.sparring\.(yaml|yml|json)$/;
@@ -12,7 +13,14 @@ export const isExperimentName = (path: string): boolean => NAME.test(path);
 
 /** The experiment files of the workspace, by path. */
 export async function findExperiments(): Promise<vscode.Uri[]> {
-  const files = await vscode.workspace.findFiles(EXPERIMENT_GLOB, '**/{node_modules,runs}/**', 500);
+  let files: vscode.Uri[];
+  try {
+    files = await vscode.workspace.findFiles(EXPERIMENT_GLOB, '**/{node_modules,runs}/**', 500);
+  } catch (error) {
+    // VS Code's search is broken or shut off: what is open is better than nothing, and everything else works on.
+    log.warn(`searching for experiment files: ${error instanceof Error ? error.message : String(error)}`);
+    files = vscode.workspace.textDocuments.map((it) => it.uri).filter((uri) => isExperimentName(uri.path));
+  }
   return files.sort((a, b) => a.path.localeCompare(b.path));
 }
 

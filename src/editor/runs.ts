@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import { Scope } from '../base/scope';
 import { emptyView } from '../records/fold';
-import { followView, listRuns, type RunEntry } from '../records/runFolder';
+import { followView, isRunFolder, listRuns, type RunEntry } from '../records/runFolder';
 import type { RunView } from '../records/runView';
-import { EXPERIMENT_GLOB } from './experimentFile';
+import { findExperiments } from './experimentFile';
 import { isAlive, isListening, readAddress } from './workerClient';
 
 /** A run as this window knows it. */
@@ -60,7 +60,7 @@ export class Runs {
 
   /** Looks for run folders beside the workspace's experiment files and at its roots. */
   async refresh(): Promise<void> {
-    const files = await vscode.workspace.findFiles(EXPERIMENT_GLOB, '**/node_modules/**', 500);
+    const files = await findExperiments();
     const folders = new Set(
       (vscode.workspace.workspaceFolders ?? [])
         .map((it) => it.uri)
@@ -70,7 +70,7 @@ export class Runs {
     for (const file of files) if (isLocal(file)) folders.add(vscode.Uri.joinPath(file, '..').fsPath);
     const found = new Map([...folders].flatMap((it) => listRuns(it)).map((entry) => [entry.folder, entry]));
     for (const [folder, run] of this.known)
-      if (!found.has(folder) && !this.starting.has(folder)) {
+      if (!found.has(folder) && !this.starting.has(folder) && !isRunFolder(folder)) {
         run.follow?.close();
         this.known.delete(folder);
       }
@@ -98,7 +98,8 @@ export class Runs {
       await new Promise((resolve) => setTimeout(resolve, 100));
   }
 
-  private add(entry: RunEntry): void {
+  /** Follows a run wherever it lies, e.g. one whose monitor is open. */
+  add(entry: RunEntry): void {
     if (this.known.has(entry.folder)) return;
     const run: Followed = { ...entry, view: emptyView, live: false, wasLive: false };
     this.known.set(entry.folder, run);

@@ -18,7 +18,7 @@ packages=()
 command -v g++ >/dev/null || packages+=(build-essential)
 command -v python3 >/dev/null || packages+=(python3)
 if [ "$kind" = old ]; then
-  for name in libkrb5-dev libsecret-1-dev pkg-config; do dpkg -s "$name" >/dev/null 2>&1 || packages+=("$name"); done
+  for name in libkrb5-dev libsecret-1-dev pkg-config ripgrep; do dpkg -s "$name" >/dev/null 2>&1 || packages+=("$name"); done
 fi
 if [ ${#packages[@]} -gt 0 ]; then
   quietly apt-get update
@@ -63,6 +63,8 @@ if [ ! -f "$root/.done" ]; then
   test -f "$vscode/node_modules/@vscode/spdlog/build/Release/spdlog.node"
   [ "$kind" = new ] || test -f "$vscode/node_modules/node-pty/build/Release/pty.node"
   say "native parts"
+  # The old one downloads its file search when it is installed; the system's does the same.
+  if [ "$kind" = old ]; then mkdir -p "$vscode/node_modules/@vscode/ripgrep/bin" && ln -sf "$(command -v rg)" "$vscode/node_modules/@vscode/ripgrep/bin/rg"; fi
   (cd "$vscode/extensions" && quietly npm install --omit=dev --ignore-scripts)
   ln -sfn node_modules "$vscode/node_modules.asar"
   say "bundled extensions"

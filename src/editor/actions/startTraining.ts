@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { Cancelled, Problem, Problems } from '../../base/problem';
 import { resolveExperiment } from '../../experiment/resolve';
@@ -70,10 +70,7 @@ async function launch(launcher: Launcher, args: readonly string[], folder: strin
       resolve();
     });
   });
-  launcher.runs.started(
-    { folder, experiment: dirname(folder).split(/[/\\]/).pop() ?? '', runId: folder.split(/[/\\]/).pop() ?? '' },
-    ended,
-  );
+  launcher.runs.started({ folder, experiment: basename(dirname(folder)), runId: basename(folder) }, ended);
 }
 
 async function showFirst(document: vscode.TextDocument, problems: Problems['list']): Promise<void> {

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import { Scope } from '../../base/scope';
 import { parseExperiment } from '../../experiment/parse';
@@ -54,6 +55,7 @@ export class Monitors {
   private fill(panel: vscode.WebviewPanel, folder: string): void {
     const scope = new Scope();
     this.open.set(folder, panel);
+    this.runs.add({ folder, experiment: basename(dirname(folder)), runId: basename(folder) });
     panel.title = vscode.l10n.t('Monitor: {0}', runLabel(folder).split('/')[0] ?? '');
     panel.iconPath = panelIcon(this.extension);
     panel.webview.options = { enableScripts: true, localResourceRoots: resourceRoots(this.extension) };
