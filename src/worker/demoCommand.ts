@@ -17,7 +17,7 @@ export async function demoCommand({ example, ...flags }: { example: string } & N
     .map((name) => name.slice(0, -ENDING.length));
   if (!isFile(file)) throw new Problem('usage', `There is no example ${example}; there are ${names.join(', ')}.`);
   const began = Date.now();
-  const end = await runCommand({ file, runs: resolve('runs', example), ...flags });
+  const end = await runCommand({ ...flags, file, runs: flags.runs ?? resolve('runs', example) });
   const seconds = Math.round((Date.now() - began) / 1000);
   console.log(`Total time: ${Math.floor(seconds / 60)} min ${seconds % 60} s`);
   return end;

@@ -67,6 +67,7 @@ test('a missing file, a missing model, no run: one sentence each, without a stac
     [['report', folder], /holds no run/, 1],
     [['resume', folder], /holds no run/, 1],
     [['tune'], /There is no command tune/, 2],
+    [['demo', 'dpo'], /There is no example dpo; there are capo, cat, sft\./, 2],
   ];
   for (const [args, message, expected] of wrong) {
     const { code, output } = await cli(...args);
