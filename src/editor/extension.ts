@@ -26,7 +26,8 @@ export function activate(context: vscode.ExtensionContext): void {
   setPackageRoot(extensionPath);
   scope.own(log);
   const runs = scope.own(new Runs());
-  const launcher: Launcher = { extensionFolder: extensionPath, runs };
+  const engines = scope.own(vscode.window.createOutputChannel('Sparring Engines'));
+  const launcher: Launcher = { extensionFolder: extensionPath, runs, engines };
   const monitors = scope.own(new Monitors(extensionUri, runs));
   for (const part of [diagnose(), complete(), hover(), lens(runs), statusItem(runs), experimentsTree(), runsTree(runs)])
     scope.own(part);

@@ -157,6 +157,11 @@ async function openLine() {
   await command('View: Close All Editors');
 }
 
+function newestRun() {
+  const runs = join(workspace, 'runs', 'cat');
+  return join(runs, readdirSync(runs).sort().at(-1));
+}
+
 async function stopAndResume() {
   shorten(file, 400, false);
   await page
@@ -187,6 +192,15 @@ async function stopAndResume() {
   await monitorButton('Resume').click();
   await status('Running').waitFor({ timeout: 60_000 });
   await until(stopped + 2);
+  const folder = newestRun();
+  process.kill(JSON.parse(readFileSync(join(folder, 'worker.json'), 'utf8')).pid, 'SIGKILL');
+  await status('Interrupted').waitFor({ timeout: 60_000 });
+  await page.locator('.notification-toast', { hasText: 'ended without a word' }).waitFor({ timeout: 30_000 });
+  await command('Notifications: Clear All Notifications');
+  done('a killed worker is noticed');
+  await monitorButton('Resume').click();
+  await status('Running').waitFor({ timeout: 60_000 });
+  await until(stopped + 3);
   await command('Sparring: Stop');
   await status('Stopped').waitFor({ timeout: 60_000 });
   done(`stopped at ${stopped}, resumed, stopped at ${await stepNow()}`);

@@ -35,9 +35,8 @@ export async function engineReport(launcher: Launcher): Promise<void> {
       }
     },
   );
-  await vscode.window.showTextDocument(
-    await vscode.workspace.openTextDocument({ content: text, language: 'plaintext' }),
-  );
+  launcher.engines.replace(text);
+  launcher.engines.show();
 }
 
 /** Puts what a bug report needs on the clipboard. Nothing is sent anywhere. */

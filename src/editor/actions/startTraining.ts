@@ -14,6 +14,8 @@ export interface Launcher {
   /** The folder that the extension is installed in. */
   extensionFolder: string;
   runs: Runs;
+  /** Where the engine report is shown; a document would ask to be saved. */
+  engines: vscode.OutputChannel;
 }
 
 export const cliOf = (launcher: Launcher): string => join(launcher.extensionFolder, 'dist', 'cli.js');
@@ -48,11 +50,11 @@ export async function startTraining(launcher: Launcher, ref: ExperimentRef): Pro
   }
   const { folder, runId } = createRunFolder(runsFolder(file, resolved.name), Date.now(), resolved.seed);
   const args = ['run', file, '--runs', dirname(folder), '--run-id', runId, '--plain'];
-  await launch(launcher, args, folder);
+  await launch(launcher, [...args, ...optionsOf(readSettings())], folder);
   return folder;
 }
 
-/** Goes on with a run from its last checkpoint. */
+/** Goes on with a run from its last checkpoint, on the engine it began with: its numbers stay the same to the last bit. */
 export async function resumeRun(launcher: Launcher, folder: string): Promise<void> {
   if (launcher.runs.get(folder)?.live)
     throw new Problem('alreadyRunning', vscode.l10n.t('A worker is already writing this run.'));
@@ -62,7 +64,7 @@ export async function resumeRun(launcher: Launcher, folder: string): Promise<voi
 
 async function launch(launcher: Launcher, args: readonly string[], folder: string): Promise<void> {
   const settings = readSettings();
-  const child = await startWorker(cliOf(launcher), [...args, ...optionsOf(settings)], folder, settings);
+  const child = await startWorker(cliOf(launcher), args, folder, settings);
   log.info(`worker ${child.pid} started: ${args.join(' ')}`);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', (code, signal) => {
