@@ -1,4 +1,4 @@
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import { setPackageRoot } from '../base/packageRoot';
 import { Scope } from '../base/scope';
 import { copyDiagnostics, engineReport } from './actions/diagnostics';
