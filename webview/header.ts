@@ -40,8 +40,10 @@ function secondsLeft(view: RunView): number | undefined {
 }
 
 /** What is going on, in one sentence. */
-function activity(view: RunView, status: ShownStatus): string {
+function activity(view: RunView, status: ShownStatus, context: RunContext): string {
   if (status === 'waiting') return t('The worker loads the model; the first numbers follow.');
+  if (status === 'stopped' && context.live)
+    return t('Stopped after step {0}; the worker is ending or starting.', view.step);
   if (status === 'stopped') return t('Stopped after step {0}. Resume goes on from there.', view.step);
   if (status === 'interrupted')
     return t('The worker ended without a word after step {0}. Resume goes on from the last checkpoint.', view.step);
@@ -60,7 +62,7 @@ function activity(view: RunView, status: ShownStatus): string {
   return left === undefined ? t('Training') : t('Training, about {0} left, then the evaluation', duration(left));
 }
 
-function progressOf(view: RunView, status: ShownStatus): HTMLElement {
+function progressOf(view: RunView, status: ShownStatus, context: RunContext): HTMLElement {
   const share = view.steps > 0 ? view.step / view.steps : 0;
   const bar = svgElement(
     'svg',
@@ -87,7 +89,7 @@ function progressOf(view: RunView, status: ShownStatus): HTMLElement {
       {},
       element('strong', {}, view.steps > 0 ? t('Step {0} of {1}', view.step, view.steps) : t('Step {0}', view.step)),
       ' ',
-      element('span', { class: 'activity' }, activity(view, status)),
+      element('span', { class: 'activity' }, activity(view, status, context)),
     ),
   );
 }
@@ -113,7 +115,8 @@ export function header(view: RunView, context: RunContext): HTMLElement {
   const status = shownStatus(view, context);
   const { started } = view;
   const actions: HTMLElement[] = [];
-  if (context.live && context.trusted) actions.push(button(t('Stop'), () => send({ t: 'stop' })));
+  if (context.live && context.trusted && (status === 'running' || status === 'waiting'))
+    actions.push(button(t('Stop'), () => send({ t: 'stop' })));
   if (!context.live && context.trusted && status !== 'finished')
     actions.push(button(t('Resume'), () => send({ t: 'resume' }), 'primary'));
   if (status === 'finished') actions.push(button(t('Show Report'), () => send({ t: 'report' }), 'primary'));
@@ -137,7 +140,7 @@ export function header(view: RunView, context: RunContext): HTMLElement {
       ),
       element('span', { class: 'actions' }, ...actions),
     ),
-    progressOf(view, status),
+    progressOf(view, status, context),
     element(
       'dl',
       { class: 'facts' },

@@ -21,6 +21,8 @@ interface Followed extends KnownRun {
 }
 
 const LOOK_EVERY = 2000;
+// After its last record a worker needs a moment to go.
+const SOON = 400;
 const SETTLE_WITHIN = 10_000;
 // Old runs are read once more when the list is refreshed; following each would cost a poll per run.
 const FOLLOW_AT_MOST = 40;
@@ -104,7 +106,9 @@ export class Runs {
     const run: Followed = { ...entry, view: emptyView, live: false, wasLive: false };
     this.known.set(entry.folder, run);
     run.follow = followView(entry.folder, (view) => {
+      const ends = run.live && view.status !== run.view.status && view.status !== 'running';
       run.view = view;
+      if (ends) setTimeout(() => void this.look(), SOON);
       this.changed.fire(run);
       const following = [...this.known.values()].filter((it) => it.follow);
       if (view.status === 'finished' || (following.length > FOLLOW_AT_MOST && !run.live)) this.unfollow(run);
@@ -136,7 +140,10 @@ export class Runs {
   private tellEnd(run: Followed): void {
     run.wasLive = false;
     // The last records may still be on their way from the file.
-    setTimeout(() => this.ended.fire(run), 1500);
+    setTimeout(() => {
+      // Resumed at once: it has not ended after all.
+      if (!run.live) this.ended.fire(run);
+    }, 1500);
   }
 
   close(): void {

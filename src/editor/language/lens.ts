@@ -1,6 +1,6 @@
+import { resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { Scope } from '../../base/scope';
-import { experimentName } from '../../experiment/resolve';
 import { describeRun } from '../describeRun';
 import { EXPERIMENT_SELECTOR } from '../experimentFile';
 import type { Runs } from '../runs';
@@ -38,9 +38,10 @@ export function lens(runs: Runs): Scope {
               arguments: [uri],
             }),
           );
-        const folder = vscode.Uri.joinPath(uri, '..').fsPath;
-        const name = experimentName(uri.fsPath);
-        const run = runs.list().find((it) => it.folder.startsWith(folder) && it.experiment === name);
+        const run = runs.list().find((it) => {
+          const file = it.view.started?.file;
+          return file !== undefined && resolve(it.folder, file) === uri.fsPath;
+        });
         if (run)
           all.push(
             new vscode.CodeLens(top, {
