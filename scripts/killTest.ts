@@ -19,8 +19,7 @@ function keeperExperiment(folder: string): string {
 }
 
 async function main(): Promise<void> {
-  const [kills = '10', file = join(__dirname, '..', 'media', 'examples', 'cat.sparring.yaml'), seed = '1'] =
-    process.argv.slice(2);
+  const [kills = '10', given, seed = '1'] = process.argv.slice(2);
   const count = Number(kills);
   const cli = [join(__dirname, '..', 'dist', 'cli.js')];
   const runs = mkdtempSync(join(tmpdir(), 'sparring-kill-'));
