@@ -36,9 +36,9 @@ async function main(): Promise<void> {
   const folder = join(runs, 'killed');
   let session = start('killed');
   for (let kill = 1; kill <= count; kill++) {
-    // Each session needs its start-up, and on average a bit more than its share of the run to get past a checkpoint: so the kills fall into
+    // Each session needs its start-up, and on average a part of its share of the run to get past a checkpoint: so the kills fall into
     // every part of it, the first measurements, the training and the last ones.
-    const wait = START + (2 * random.next() * seconds) / count;
+    const wait = START + (1.3 * random.next() * seconds) / count;
     const ended = await Promise.race([session.ended, setTimeout(wait * 1000, undefined)]);
     if (ended !== undefined) throw new Error(`session ${kill} ended by itself (${ended}):\n${session.output()}`);
     session.child.kill('SIGKILL');
