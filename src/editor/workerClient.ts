@@ -28,15 +28,15 @@ export function environmentOf(): NodeJS.ProcessEnv {
   return { ...env, ELECTRON_RUN_AS_NODE: '1' };
 }
 
-/** Where a worker runs. All paths it gets are absolute: only the native engine's packages are looked up from here. */
-export function workingFolder(settings: Settings, otherwise: string): string {
-  if (settings.nativePath === '') return otherwise;
-  if (!existsSync(settings.nativePath))
+/** The option that says where the native engine's package is. */
+export function nativePathOf({ nativePath }: Settings): string[] {
+  if (nativePath === '') return [];
+  if (!existsSync(nativePath))
     throw new Problem(
       'noNativePath',
-      `sparring.nativePath is ${settings.nativePath}, and there is no such folder: mend or empty the setting.`,
+      `sparring.nativePath is ${nativePath}, and there is no such folder: mend or empty the setting.`,
     );
-  return settings.nativePath;
+  return ['--native-path', nativePath];
 }
 
 /** Command-line options that carry the settings. */
@@ -61,8 +61,8 @@ export async function startWorker(
   const output = openSync(join(folder, WORKER_LOG), 'a');
   const node = nodeOf(settings);
   try {
-    const child = spawn(node, [cli, ...args], {
-      cwd: workingFolder(settings, folder),
+    const child = spawn(node, [cli, ...args, ...nativePathOf(settings)], {
+      cwd: folder,
       env: environmentOf(),
       detached: true,
       windowsHide: true,

@@ -1,6 +1,6 @@
 import { basename, relative } from 'node:path';
 import { nextTurn } from '../attack/nextTurn';
-import { Problem, toProblemData } from '../base/problem';
+import { Problem, type ProblemData, toProblemData } from '../base/problem';
 import { Scope } from '../base/scope';
 import { type Unit, unitKey } from '../evaluation/unit';
 import type { Resolved } from '../experiment/schema';
@@ -35,6 +35,7 @@ export interface RunLinks {
 export interface Machine {
   engine?: Resolved['engine'];
   threads?: number;
+  nativePath?: string;
 }
 
 /** Starts a run in a folder that holds none yet. Whatever fails is in its records too, and is thrown. */
@@ -112,7 +113,7 @@ async function session(
     if (links.onLocked) scope.own(await links.onLocked());
     const { config, machine } = await prepare();
     const { resolved } = config;
-    const engine = await startEngine({ engine: machine.engine ?? resolved.engine, threads: machine.threads });
+    const engine = await startEngine({ ...machine, engine: machine.engine ?? resolved.engine });
     const setup = await setUp(resolved);
     scope.own(setup);
     announce(folder, writer, { config, engine, setup, kept, step });
@@ -142,6 +143,22 @@ async function session(
   }
 }
 
+/** An engine that is there but cannot be used is worth a word: the run is slower than its user expects. */
+function refusedEngines({ candidates, name }: Engine): ProblemData[] {
+  return candidates.flatMap(({ found, refused, mend, name: other, version }) =>
+    found && refused !== undefined && other !== name
+      ? [
+          {
+            code: 'engineRefused',
+            severity: 'warning' as const,
+            message:
+              `The engine ${other} (${version ?? 'no version'}) was refused, ${name} is used: ${refused}. ${mend ?? ''}`.trim(),
+          },
+        ]
+      : [],
+  );
+}
+
 function announce(
   folder: string,
   writer: Writer,
@@ -169,7 +186,8 @@ function announce(
     version,
     hashes,
   });
-  for (const problem of about.setup.warnings) writer.record({ kind: 'problem', problem });
+  for (const problem of [...refusedEngines(about.engine), ...about.setup.warnings])
+    writer.record({ kind: 'problem', problem });
 }
 
 interface Work {

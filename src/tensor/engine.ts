@@ -21,7 +21,7 @@ export interface EngineOptions {
   engine: 'auto' | 'native' | 'wasm';
   /** Cores to compute on. Results do not depend on it with wasm. */
   threads?: number;
-  /** Folder from which the native engine's package is looked up; default: the working folder. */
+  /** Folder from which the native engine's package is looked up; default: where Sparring itself is installed. */
   nativePath?: string;
 }
 
@@ -50,7 +50,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   }
   if (engine === 'native') {
     const reasons = native.map(({ version, refused, mend }) => `${version ? `${version}: ` : ''}${refused}. ${mend}`);
-    throw new Problem('engine-native', `The native engine cannot be used: ${reasons.join(' ')}`);
+    throw new Problem('engineNative', `The native engine cannot be used: ${reasons.join(' ')}`);
   }
   const started = await startWasm(threads);
   return { name: 'wasm', ...started, candidates: [...native.map(facts), probeWasm()] };

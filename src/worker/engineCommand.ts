@@ -1,9 +1,9 @@
 import { probeEngines } from '../tensor/engine';
-import type { RunFlags } from './parseCommand';
+import type { MachineFlags } from './parseCommand';
 
 /** Lists the engines in the order in which `auto` tries them: found, or refused, why and how to mend it. */
-export async function engineCommand(options: { engine?: RunFlags['engine']; threads?: number }): Promise<void> {
-  const candidates = await probeEngines({ engine: options.engine ?? 'auto', threads: options.threads });
+export async function engineCommand(options: MachineFlags): Promise<void> {
+  const candidates = await probeEngines({ ...options, engine: options.engine ?? 'auto' });
   let chosen = false;
   for (const { name, found, version, device, refused, mend } of candidates) {
     const works = found && refused === undefined;

@@ -13,6 +13,7 @@ export const USAGE = `sparring: adversarial training of language models, and the
 Options of run, resume and demo
   --engine NAME     auto, native or wasm; instead of what the file says
   --threads N       cores to compute on
+  --native-path DIR where @tensorflow/tfjs-node or tfjs-node-gpu is installed; default: beside Sparring
   --plain           plain lines instead of a progress bar (the default when the output is no terminal)
 Options of run and demo
   --seed N          instead of the file's
@@ -25,9 +26,12 @@ Options of run and demo
 Ctrl-C stops after the step in flight and leaves a run that resumes; a second Ctrl-C ends at once.
 Exit codes: 0 done, 1 a problem, 2 wrong use, 130 stopped.`;
 
-export interface RunFlags {
+export interface MachineFlags {
   engine?: 'auto' | 'native' | 'wasm';
   threads?: number;
+  nativePath?: string;
+}
+export interface RunFlags extends MachineFlags {
   plain: boolean;
 }
 export interface NewRunFlags extends RunFlags {
@@ -46,9 +50,9 @@ export type Command =
   | ({ name: 'resume'; run: string } & RunFlags)
   | { name: 'check'; file: string }
   | { name: 'report'; run: string }
-  | { name: 'engine'; engine?: RunFlags['engine']; threads?: number };
+  | ({ name: 'engine' } & MachineFlags);
 
-const machine = { engine: { type: 'string' }, threads: { type: 'string' } } as const;
+const machine = { engine: { type: 'string' }, threads: { type: 'string' }, 'native-path': { type: 'string' } } as const;
 const session = { ...machine, plain: { type: 'boolean' } } as const;
 const newRun = {
   ...session,
@@ -77,7 +81,7 @@ function whole(flag: string, text: string | undefined, least: number, most: numb
   return value;
 }
 
-function engine(text: string | undefined): RunFlags['engine'] {
+function engine(text: string | undefined): MachineFlags['engine'] {
   if (text === undefined || text === 'auto' || text === 'native' || text === 'wasm') return text;
   throw usage(`--engine must be auto, native or wasm, not ${text}.`);
 }
@@ -117,7 +121,11 @@ export function parseCommand(argv: readonly string[]): Command {
     if (more.length > 0) throw usage(`sparring ${name} takes ${what} only; what is ${more.join(' ')}?`);
     return first;
   };
-  const onMachine = { engine: engine(text('engine')), threads: whole('threads', text('threads'), 1, 1024) };
+  const onMachine: MachineFlags = {
+    engine: engine(text('engine')),
+    threads: whole('threads', text('threads'), 1, 1024),
+    nativePath: text('native-path'),
+  };
   const inSession = { ...onMachine, plain: values['plain'] === true };
   const ofNewRun = () => ({
     ...inSession,

@@ -6,7 +6,7 @@ import { ratesTable } from '../records/table';
 import { type RunEnd, type RunLinks, resumeRun, startRun } from '../run/runExperiment';
 import { loadExperiment } from './loadExperiment';
 import { packageVersion } from './packageVersion';
-import type { NewRunFlags, RunFlags } from './parseCommand';
+import type { MachineFlags, NewRunFlags, RunFlags } from './parseCommand';
 import { type Progress, showProgress } from './progress';
 import { serve } from './serve';
 import { stopOnSignals } from './stopOnSignals';
@@ -19,6 +19,8 @@ function withFlags(resolved: Resolved, { seed, steps }: NewRunFlags): Resolved {
   };
 }
 
+const machineOf = ({ engine, threads, nativePath }: MachineFlags): MachineFlags => ({ engine, threads, nativePath });
+
 /** `sparring run`: makes a run folder, runs the experiment in it and says how it went. */
 export async function runCommand({ file, ...flags }: { file: string } & NewRunFlags): Promise<RunEnd> {
   const resolved = withFlags(loadExperiment(file), flags);
@@ -26,14 +28,14 @@ export async function runCommand({ file, ...flags }: { file: string } & NewRunFl
   const folder =
     flags.runId === undefined ? createRunFolder(runs, Date.now(), resolved.seed).folder : join(runs, flags.runId);
   makeFolder(folder);
-  const about = { version: packageVersion(), machine: { engine: flags.engine, threads: flags.threads } };
+  const about = { version: packageVersion(), machine: machineOf(flags) };
   return watched(folder, flags, (links) => startRun(folder, resolved, about, links));
 }
 
 /** `sparring resume`: goes on with a run. */
 export async function resumeCommand({ run, ...flags }: { run: string } & RunFlags): Promise<RunEnd> {
   const folder = resolve(run);
-  const about = { version: packageVersion(), machine: { engine: flags.engine, threads: flags.threads } };
+  const about = { version: packageVersion(), machine: machineOf(flags) };
   return watched(folder, flags, (links) => resumeRun(folder, about, links));
 }
 

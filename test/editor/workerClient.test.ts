@@ -9,6 +9,7 @@ import { Problem } from '../../src/base/problem';
 import type { Settings } from '../../src/editor/settings';
 import {
   isListening,
+  nativePathOf,
   optionsOf,
   readAddress,
   startWorker,
@@ -104,4 +105,10 @@ test('a Node that is not there is a problem with its setting; settings become op
   );
   assert.deepEqual(optionsOf(settings), []);
   assert.deepEqual(optionsOf({ ...settings, engine: 'wasm', threads: 2 }), ['--engine', 'wasm', '--threads', '2']);
+  assert.deepEqual(nativePathOf(settings), []);
+  assert.deepEqual(nativePathOf({ ...settings, nativePath: __dirname }), ['--native-path', __dirname]);
+  assert.throws(
+    () => nativePathOf({ ...settings, nativePath: join(__dirname, 'nowhere') }),
+    (error) => error instanceof Problem && error.data.code === 'noNativePath',
+  );
 });

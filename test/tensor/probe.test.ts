@@ -49,7 +49,7 @@ test('where no package is found, auto takes wasm and says what it missed', async
   assert.match(native?.mend ?? '', /npm install/);
   assert.deepEqual([wasm?.name, wasm?.found, wasm?.refused], ['wasm', true, undefined]);
   await assert.rejects(startEngine({ engine: 'native', nativePath }), (error) => {
-    return error instanceof Problem && error.data.code === 'engine-native' && /npm install/.test(error.message);
+    return error instanceof Problem && error.data.code === 'engineNative' && /npm install/.test(error.message);
   });
   rmSync(nativePath, { recursive: true });
 });

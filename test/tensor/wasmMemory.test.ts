@@ -12,7 +12,7 @@ test('a tensor that does not fit is a problem, and what was there stays whole', 
     assert.throws(
       () => tf.fill([side, side], 1),
       (error) =>
-        error instanceof Problem && error.data.code === 'engine-memory' && /smaller batches/.test(error.message),
+        error instanceof Problem && error.data.code === 'engineMemory' && /smaller batches/.test(error.message),
     );
   assert.equal(tf.memory().numBytes, before.numBytes);
   assert.deepEqual([...tf.matMul(tf.reshape(kept, [1, 3]), tf.reshape(kept, [3, 1])).dataSync()], [14]);

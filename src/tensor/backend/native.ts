@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { packageRoot } from '../../base/packageRoot';
 import { Problem } from '../../base/problem';
 import type { EngineCandidate } from './candidate';
 
@@ -18,7 +19,10 @@ export interface NativeCandidate extends EngineCandidate {
 }
 
 export interface NativeOptions {
-  /** Folder from which the packages are looked up; default: the working folder. */
+  /**
+   * Folder from which the packages are looked up; default: where Sparring itself is installed. Never the working folder: a package found
+   * there would be code that came with somebody's experiment files.
+   */
   nativePath?: string;
   threads?: number;
 }
@@ -109,7 +113,7 @@ function judge(name: string, result: ProbeResult): { refused: string; mend: stri
 
 /** Every package of TensorFlow's bindings that can be found, probed; or one entry that says that there is none. */
 export async function probeNative({ nativePath, threads }: NativeOptions): Promise<NativeCandidate[]> {
-  const folder = resolve(nativePath ?? process.cwd());
+  const folder = resolve(nativePath ?? packageRoot());
   const candidates: NativeCandidate[] = [];
   for (const name of PACKAGES) {
     let module: string;
@@ -126,7 +130,7 @@ export async function probeNative({ nativePath, threads }: NativeOptions): Promi
   }
   if (candidates.length > 0) return candidates;
   const refused = `neither ${PACKAGES.join(' nor ')} can be found from ${folder}`;
-  const mend = `npm install ${PACKAGES[1]} (or ${PACKAGES[0]}) there, or name the folder that has it.`;
+  const mend = `npm install ${PACKAGES[1]} (or ${PACKAGES[0]}) there, or name the folder that has it with --native-path (in the editor: sparring.nativePath).`;
   return [{ name: 'native', found: false, refused, mend }];
 }
 
@@ -143,7 +147,7 @@ export async function startNative(module: string, threads: number | undefined): 
     console.warn = warn;
   }
   if (!(await tf.setBackend('tensorflow'))) {
-    throw new Problem('engine-start', `The native engine in ${module} did not start in this process.`);
+    throw new Problem('engineStart', `The native engine in ${module} did not start in this process.`);
   }
   return { threads: threads ?? availableParallelism() };
 }

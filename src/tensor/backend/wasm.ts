@@ -24,7 +24,7 @@ function binaries(): string {
   const folder = folders.find((it) => existsSync(join(it, BINARY)));
   if (folder) return `${folder}/`;
   const message = `The WebAssembly engine's file ${BINARY} is not in ${folders[0]}; build or install Sparring again.`;
-  throw new Problem('engine-files', message);
+  throw new Problem('engineFiles', message);
 }
 
 let started: { device: string; threads: number } | undefined;
@@ -39,7 +39,7 @@ async function start(): Promise<void> {
       if (!before[i]?.includes(listener)) process.removeListener(event, listener as () => void);
   });
   if (!ok)
-    throw new Problem('engine-start', 'The WebAssembly engine did not start; this Node may lack WebAssembly SIMD.');
+    throw new Problem('engineStart', 'The WebAssembly engine did not start; this Node may lack WebAssembly SIMD.');
 }
 
 interface Heap {
@@ -60,7 +60,7 @@ function guardMemory(wasm: Heap): void {
     if (address !== 0) return address;
     const [used, more] = [tf.memory().numBytes, bytes].map((it) => (it / GIGABYTE).toFixed(2));
     throw new Problem(
-      'engine-memory',
+      'engineMemory',
       `The WebAssembly engine can hold 4 GB, 2 GB in one piece: ${used} GB are in use and ${more} GB more do not fit. ` +
         'Use smaller batches, shorter sequences or a smaller model, or the native engine.',
     );
