@@ -20,7 +20,13 @@ const bundles = [
   {
     out: 'dist/extension.js',
     ceiling: 900,
-    options: { ...node, entryPoints: ['src/editor/extension.ts'], external: ['vscode'] },
+    options: {
+      ...node,
+      entryPoints: ['src/editor/extension.ts'],
+      external: ['vscode'],
+      // zod asks for it, and VS Code's extension host logs an error at whoever does
+      define: { navigator: 'undefined' },
+    },
   },
   // zod's classic API, tfjs-core with all gradients and the tokenizers make most of it
   {

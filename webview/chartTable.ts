@@ -1,4 +1,4 @@
-import type { ChartData, ChartOptions } from './chart';
+import type { ChartData, ChartOptions } from './chartData';
 import { element } from './element';
 import { t } from './text';
 

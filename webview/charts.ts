@@ -1,6 +1,7 @@
 import type { StepLosses } from '../src/records/record';
 import type { RunView } from '../src/records/runView';
-import { type Chart, type ChartData, chart, firstToLast, type Line } from './chart';
+import { type Chart, chart, firstToLast } from './chart';
+import type { ChartData, Line } from './chartData';
 import { remember, state } from './link';
 import { percent, short, t } from './text';
 

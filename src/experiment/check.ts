@@ -1,3 +1,4 @@
+import type { CheckContext } from './checkContext';
 import { checkData } from './checkData';
 import { checkModel } from './checkModel';
 import { checkOverlap } from './checkOverlap';
@@ -5,17 +6,6 @@ import { checkTraining } from './checkTraining';
 import type { PlacedProblem } from './explain';
 import { type CheckFiles, type Sample, sampleRows } from './sampleRows';
 import type { Resolved } from './schema';
-
-/** What the checks know: the experiment with absolute paths, the file's own value, which tells what was left to a default, and the data. */
-export interface CheckContext {
-  experiment: Resolved;
-  written: unknown;
-  files: CheckFiles;
-  /** The rows of a data file; undefined where there are none to see. Each file is read once. */
-  sample(path: string): Sample | undefined;
-  /** Why a data file cannot be read; asked for before its rows. */
-  broken(path: string): string | undefined;
-}
 
 /** What a schema cannot say: files, columns, and settings that do not go together. */
 export function checkExperiment(experiment: Resolved, written: unknown, files: CheckFiles): PlacedProblem[] {

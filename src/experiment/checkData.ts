@@ -1,5 +1,5 @@
 import { basename, extname } from 'node:path';
-import type { CheckContext } from './check';
+import type { CheckContext } from './checkContext';
 import type { PlacedProblem } from './explain';
 import { nearest } from './nearest';
 import type { Path } from './parse';

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { CheckContext } from './check';
+import type { CheckContext } from './checkContext';
 import type { PlacedProblem } from './explain';
 import { shown } from './explain';
 import type { Path } from './parse';

@@ -1,4 +1,4 @@
-import type { CheckContext } from './check';
+import type { CheckContext } from './checkContext';
 import type { PlacedProblem } from './explain';
 import type { Path } from './parse';
 
