@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { adversarialRows } from '../../src/data/adversarialRows';
 import { attackRows, evaluationRows } from '../../src/data/evaluationRows';
 import { readRows } from '../../src/data/readRows';
 import { utilityRows } from '../../src/data/utilityRows';
+import { temporaryFolder } from '../temporaryFolder';
 
-const folder = mkdtempSync(join(tmpdir(), 'sparring-rows-'));
+const folder = temporaryFolder();
 function file(name: string, text: string): string {
   writeFileSync(join(folder, name), text);
   return join(folder, name);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
@@ -22,6 +21,7 @@ import type { Model, Weights } from '../../src/model/model';
 import { openModel } from '../../src/model/openModel';
 import { decodeSafetensors } from '../../src/model/safetensors';
 import { targetLogProbs } from '../../src/tensor/losses';
+import { temporaryFolder } from '../temporaryFolder';
 import { adapterFolder, farthest, golden, largest, startTestEngine, tinyFolder } from './golden';
 
 before(startTestEngine);
@@ -80,7 +80,7 @@ test("gradients with respect to the factors are PyTorch's", async () => {
 
 test('an adapter written and read again is the same bit for bit, and so are the bytes', async () => {
   const model = await openModel(tinyFolder);
-  const folder = mkdtempSync(join(tmpdir(), 'sparring-'));
+  const folder = temporaryFolder();
   const first = loadAdapter(adapterFolder, model.config);
   const sha256 = await saveAdapter(folder, first, { baseModel: 'tinyLlama' });
   const second = loadAdapter(folder, model.config);
@@ -149,7 +149,7 @@ test('a folder that is no plain LoRA of this model gives one problem that says s
   const model = await openModel(tinyFolder);
   const settings = JSON.parse(readFileSync(join(adapterFolder, 'adapter_config.json'), 'utf8')) as object;
   const weights = readFileSync(join(adapterFolder, 'adapter_model.safetensors'));
-  const folder = mkdtempSync(join(tmpdir(), 'sparring-'));
+  const folder = temporaryFolder();
   const tensors = tf.memory().numTensors;
   const attempt = (change: object, says: RegExp) => {
     writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify({ ...settings, ...change }));

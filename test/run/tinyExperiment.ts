@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveExperiment } from '../../src/experiment/resolve';
 import type { Resolved } from '../../src/experiment/schema';
 import { tinyFolder } from '../model/golden';
+import { temporaryFolder } from '../temporaryFolder';
 
 const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 
@@ -24,7 +24,7 @@ export function tinyExperiment(edit: (yaml: string) => string = (yaml) => yaml):
   file: string;
   resolved: Resolved;
 } {
-  const folder = mkdtempSync(join(tmpdir(), 'sparring-test-'));
+  const folder = temporaryFolder();
   writeFileSync(join(folder, 'adversarial.jsonl'), lines(adversarial));
   writeFileSync(join(folder, 'utility.jsonl'), lines(utility));
   writeFileSync(join(folder, 'known.jsonl'), lines(places.map((place) => ({ text: `The ${place} is`, secret: 'a' }))));

@@ -5,17 +5,21 @@ import { parseCommand } from '../../src/worker/parseCommand';
 const parse = (line: string) => parseCommand(line.split(' ').filter(Boolean));
 
 test('each command with its options', () => {
-  assert.deepEqual(parse('run a.yaml --engine wasm --threads 2 --seed 7 --steps 3 --runs out --run-id r1 --plain'), {
-    name: 'run',
-    file: 'a.yaml',
-    engine: 'wasm',
-    threads: 2,
-    plain: true,
-    seed: 7,
-    steps: 3,
-    runs: 'out',
-    runId: 'r1',
-  });
+  assert.deepEqual(
+    parse('run a.yaml --engine wasm --threads 2 --seed 7 --steps 3 --runs out --run-id r1 --native-path n --plain'),
+    {
+      name: 'run',
+      file: 'a.yaml',
+      engine: 'wasm',
+      threads: 2,
+      nativePath: 'n',
+      plain: true,
+      seed: 7,
+      steps: 3,
+      runs: 'out',
+      runId: 'r1',
+    },
+  );
   const resume = parse('resume folder');
   assert.ok(resume.name === 'resume' && resume.run === 'folder' && !resume.plain && resume.engine === undefined);
   assert.deepEqual(parse('check a.yaml'), { name: 'check', file: 'a.yaml' });

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { createMessageConnection, RequestType, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import { WORKER_PROTOCOL, type WorkerAddress, type WorkerMethod, type WorkerRequests } from '../../src/protocol/worker';
 import { serve } from '../../src/worker/serve';
+import { temporaryFolder } from '../temporaryFolder';
 
 function ask<M extends WorkerMethod>(pipe: string, method: M): Promise<WorkerRequests[M]['result']> {
   const socket = connect(pipe);
@@ -20,7 +20,7 @@ function ask<M extends WorkerMethod>(pipe: string, method: M): Promise<WorkerReq
 }
 
 test('an editor finds the worker by its run folder, asks how far it is and asks it to stop', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sparring-serve-'));
+  const folder = temporaryFolder();
   let stopped = false;
   const server = await serve(folder, {
     status: () => ({ protocol: WORKER_PROTOCOL, runId: 'r', step: 3, steps: 9 }),
