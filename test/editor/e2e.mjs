@@ -233,8 +233,15 @@ async function language() {
   await page.locator('.suggest-widget.visible .monaco-list-row', { hasText: 'system' }).first().waitFor();
   await shot('completion');
   await page.keyboard.press('Escape');
-  await editor.locator('.view-line', { hasText: 'maxNewTokens' }).first().getByText('maxNewTokens').first().hover();
-  await page.locator('.monaco-hover:visible', { hasText: 'maxNewTokens' }).first().waitFor();
+  // A hover that comes while the list of completions closes is dropped: the mouse goes away and comes back until one stays.
+  const hover = page.locator('.monaco-hover:visible', { hasText: 'maxNewTokens' }).first();
+  const word = editor.locator('.view-line', { hasText: 'maxNewTokens' }).first().getByText('maxNewTokens').first();
+  for (let tries = 0; tries < 10 && !(await hover.isVisible()); tries++) {
+    await page.mouse.move(5, 5);
+    await word.hover();
+    await hover.waitFor({ timeout: 3000 }).catch(() => undefined);
+  }
+  await hover.waitFor({ timeout: 1000 });
   await shot('hover');
   await page.keyboard.press('Control+z');
   await page.keyboard.press('Control+s');
