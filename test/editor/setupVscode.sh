@@ -5,12 +5,17 @@
 # FOLDER is a cache outside the repository: a second call returns at once. The last two lines are VSCODE_DIR=... and VSCODE_NODE=...
 set -euo pipefail
 
+# npm run gives its children the settings of this project, ignore-scripts among them, which would leave the native parts unbuilt.
+unset npm_config_ignore_scripts npm_config_local_prefix
+
 folder=$(mkdir -p "${1:?usage: setupVscode.sh FOLDER [new|old]}" && cd "$1" && pwd)
 kind=${2:-new}
 started=$SECONDS
 say() { echo "[$((SECONDS - started))s] $*" >&2; }
 # Runs a command silently; its output is shown only when it fails.
 quietly() { "$@" >"$folder/log.txt" 2>&1 || { tail -30 "$folder/log.txt" >&2; return 1; }; }
+# Fails, with the last lines of the log, unless the file was built.
+built() { [ -f "$1" ] || { tail -30 "$folder/log.txt" >&2; say "not built: $1"; return 1; }; }
 project() { mkdir -p "$1" && echo '{"private":true}' >"$1/package.json"; }
 
 packages=()
@@ -58,10 +63,10 @@ if [ ! -f "$root/.done" ]; then
   say "code-server $version"
   (cd "$vscode" && quietly npm install --omit=dev --ignore-scripts)
   say "its dependencies"
-  # node-pty of the old one fails in a later step, after the binary that matters is built; the check below decides.
-  (cd "$vscode" && npm rebuild --foreground-scripts "${natives[@]}" >"$folder/log.txt" 2>&1) || [ "$kind" = old ] || { tail -30 "$folder/log.txt" >&2; exit 1; }
-  test -f "$vscode/node_modules/@vscode/spdlog/build/Release/spdlog.node"
-  [ "$kind" = new ] || test -f "$vscode/node_modules/node-pty/build/Release/pty.node"
+  # node-pty of the old one fails in a later step, after the binary that matters is built; what was built decides, not the exit code.
+  (cd "$vscode" && npm rebuild --foreground-scripts --ignore-scripts=false "${natives[@]}" >"$folder/log.txt" 2>&1) || true
+  built "$vscode/node_modules/@vscode/spdlog/build/Release/spdlog.node"
+  [ "$kind" = new ] || built "$vscode/node_modules/node-pty/build/Release/pty.node"
   say "native parts"
   # The old one downloads its file search when it is installed; the system's does the same.
   if [ "$kind" = old ]; then mkdir -p "$vscode/node_modules/@vscode/ripgrep/bin" && ln -sf "$(command -v rg)" "$vscode/node_modules/@vscode/ripgrep/bin/rg"; fi
