@@ -5,17 +5,18 @@ import type { DecoderConfig } from './model';
 export class Constants {
   private readonly made = new Map<string, tf.Tensor[]>();
 
-  /** The tensors under `key`, made by `make` the first time. The oldest of too many are freed. */
+  /** The tensors under `key`, made by `make` the first time. The longest unused of too many are freed. */
   get(key: string, make: () => tf.Tensor[]): tf.Tensor[] {
     const found = this.made.get(key);
-    if (found?.every((tensor) => !tensor.isDisposed)) return found;
-    const fresh = tf.tidy(make).map((tensor) => tf.keep(tensor));
-    this.made.set(key, fresh);
+    const usable = found?.every((tensor) => !tensor.isDisposed) ? found : undefined;
+    const tensors = usable ?? tf.tidy(make).map((tensor) => tf.keep(tensor));
+    this.made.delete(key); // a map keeps the order of insertion: the last used stands last
+    this.made.set(key, tensors);
     if (this.made.size > MOST_SHAPES) {
-      const [oldest] = this.made.keys();
-      if (oldest !== undefined) this.free(oldest);
+      const [unused] = this.made.keys();
+      if (unused !== undefined) this.free(unused);
     }
-    return fresh;
+    return tensors;
   }
 
   private free(key: string): void {

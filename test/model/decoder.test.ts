@@ -133,3 +133,12 @@ test('a forward pass and a gradient leave no tensor behind', async () => {
   });
   model.close();
 });
+
+test('batches of ever new lengths do not free what every length uses', async () => {
+  const model = await openModel(goldenModels[0]!.folder);
+  const row = goldenModels[0]!.expected.rows[0]!;
+  const first = allLogits(model, padded([row])).dataSync();
+  for (let length = 1; length <= 100; length++) allLogits(model, tf.zeros([1, length], 'int32')).dispose();
+  assert.deepEqual(allLogits(model, padded([row])).dataSync(), first);
+  model.close();
+});
