@@ -7,11 +7,17 @@ import { escapeHtml, type Line, svgChart } from './svgChart';
 import { COMPARISON_HEAD, comparisonRows } from './table';
 
 // Colours with at least 3:1 against their background; lines also differ by their dashes.
+const LIGHT = `--ink: #1f2328; --soft: #59636e; --edge: #d1d9e0; --back: #ffffff;
+  --c0: #0550ae; --c1: #bc4c00; --c2: #1a7f37; --c3: #8250df; --c4: #a40e26; --c5: #4d5560;`;
+const DARK = `--ink: #e6edf3; --soft: #9198a1; --edge: #3d444d; --back: #0d1117;
+  --c0: #79c0ff; --c1: #ffa657; --c2: #7ee787; --c3: #d2a8ff; --c4: #ff7b72; --c5: #b1bac4;`;
+
+// In a browser the page follows the system's scheme, in VS Code the theme, whose kind is a class of the body and whose ground is a variable.
 const STYLE = `
-:root { color-scheme: light dark; --ink: #1f2328; --soft: #59636e; --edge: #d1d9e0; --back: #ffffff; --band: #f6f8fa;
-  --c0: #0550ae; --c1: #bc4c00; --c2: #1a7f37; --c3: #8250df; --c4: #a40e26; --c5: #4d5560; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9198a1; --edge: #3d444d; --back: #0d1117; --band: #151b23;
-  --c0: #79c0ff; --c1: #ffa657; --c2: #7ee787; --c3: #d2a8ff; --c4: #ff7b72; --c5: #b1bac4; } }
+:root { color-scheme: light dark; ${LIGHT} }
+@media (prefers-color-scheme: dark) { :root { ${DARK} } }
+body.vscode-light, body.vscode-high-contrast-light { ${LIGHT} --back: var(--vscode-editor-background); }
+body.vscode-dark, body.vscode-high-contrast:not(.vscode-high-contrast-light) { ${DARK} --back: var(--vscode-editor-background); }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 p.status, p.note, figcaption { color: var(--soft); } figure { margin: 1.5rem 0; } figcaption { margin-bottom: .25rem; font-weight: 600; }
