@@ -1,6 +1,6 @@
 // node --import tsx scripts/killTest.ts [KILLS] [FILE] [SEED]: runs an experiment once undisturbed and once killed with SIGKILL at random
 // moments and resumed each time, and compares adapter and summary. Needs dist/ (npm run build). Default: ten kills of the Keeper's CAT.
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -10,20 +10,12 @@ import { adapterHash, countRecords, lastingSummary, sparring } from '../test/run
 /** Seconds until a process has loaded the model and goes on. */
 const START = 3;
 
-/** The Keeper's CAT with a checkpoint at every second step, so that even short sessions get on. */
-function keeperExperiment(folder: string): string {
-  const text = readFileSync(join(__dirname, '..', 'media', 'examples', 'cat.sparring.yaml'), 'utf8');
-  const file = join(folder, 'cat.sparring.yaml');
-  writeFileSync(file, text.replace(/^checkpoints:\n {2}every: \d+/m, 'checkpoints:\n  every: 2'));
-  return file;
-}
-
 async function main(): Promise<void> {
   const [kills = '10', given, seed = '1'] = process.argv.slice(2);
   const count = Number(kills);
   const cli = [join(__dirname, '..', 'dist', 'cli.js')];
   const runs = mkdtempSync(join(tmpdir(), 'sparring-kill-'));
-  const file = given ?? keeperExperiment(runs);
+  const file = given ?? join(__dirname, '..', 'media', 'examples', 'cat.sparring.yaml');
   const random = new Random(Number(seed), 'kills');
 
   const start = (id: string) => sparring(cli, ['run', file, '--runs', runs, '--run-id', id, '--plain']);
