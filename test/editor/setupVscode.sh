@@ -5,9 +5,6 @@
 # FOLDER is a cache outside the repository: a second call returns at once. The last two lines are VSCODE_DIR=... and VSCODE_NODE=...
 set -euo pipefail
 
-# npm run gives its children the settings of this project, ignore-scripts among them, which would leave the native parts unbuilt.
-unset npm_config_ignore_scripts npm_config_local_prefix
-
 folder=$(mkdir -p "${1:?usage: setupVscode.sh FOLDER [new|old]}" && cd "$1" && pwd)
 kind=${2:-new}
 started=$SECONDS
@@ -44,12 +41,14 @@ case $kind in
     # Native parts are built against this Node's headers, not the system's.
     export PATH="$node_root/bin:$PATH" npm_config_nodedir="$node_root"
     natives=(@vscode/spdlog @vscode/native-watchdog)
+    binaries=(@vscode/spdlog/build/Release/spdlog.node @vscode/native-watchdog/build/Release/watchdog.node)
     ;;
   old)
     version=4.100.3
     node=$(readlink -f "$(command -v node)")
     if [ -d /usr/include/node ]; then export npm_config_nodedir=/usr; fi
     natives=(node-pty @vscode/spdlog native-watchdog)
+    binaries=(node-pty/build/Release/pty.node @vscode/spdlog/build/Release/spdlog.node native-watchdog/build/Release/watchdog.node)
     ;;
   *) echo "setupVscode.sh: the second argument is new or old, not $kind" >&2; exit 2 ;;
 esac
@@ -63,10 +62,10 @@ if [ ! -f "$root/.done" ]; then
   say "code-server $version"
   (cd "$vscode" && quietly npm install --omit=dev --ignore-scripts)
   say "its dependencies"
+  # npm run gives its children the settings of this project, ignore-scripts among them; here the scripts are what is wanted.
   # node-pty of the old one fails in a later step, after the binary that matters is built; what was built decides, not the exit code.
   (cd "$vscode" && npm rebuild --foreground-scripts --ignore-scripts=false "${natives[@]}" >"$folder/log.txt" 2>&1) || true
-  built "$vscode/node_modules/@vscode/spdlog/build/Release/spdlog.node"
-  [ "$kind" = new ] || built "$vscode/node_modules/node-pty/build/Release/pty.node"
+  for binary in "${binaries[@]}"; do built "$vscode/node_modules/$binary"; done
   say "native parts"
   # The old one downloads its file search when it is installed; the system's does the same.
   if [ "$kind" = old ]; then mkdir -p "$vscode/node_modules/@vscode/ripgrep/bin" && ln -sf "$(command -v rg)" "$vscode/node_modules/@vscode/ripgrep/bin/rg"; fi
