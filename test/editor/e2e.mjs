@@ -247,6 +247,21 @@ async function language() {
   await page.keyboard.press('Control+s');
 }
 
+/** A picture of what is open in every kind of theme, once `ready` has found it whole. */
+async function inThemes(what, ready) {
+  for (const [short, name] of [
+    ['dark', 'Dark Modern'],
+    ['light', 'Light Modern'],
+    ['contrast', 'Dark High Contrast'],
+    ['light-contrast', 'Light High Contrast'],
+  ]) {
+    await theme(name);
+    await page.waitForTimeout(700);
+    await ready();
+    await shot(`${what}-${short}`);
+  }
+}
+
 async function looks() {
   await page
     .getByRole('tab', { name: /^Sparring/ })
@@ -263,16 +278,18 @@ async function looks() {
     .click();
   await status('Finished').waitFor();
   await command('View: Close Primary Side Bar').catch(() => command('View: Toggle Primary Side Bar Visibility'));
-  for (const [short, name] of [
-    ['dark', 'Dark Modern'],
-    ['light', 'Light Modern'],
-    ['contrast', 'Dark High Contrast'],
-  ]) {
-    await theme(name);
-    await webview().locator('#losses canvas').waitFor();
-    await page.waitForTimeout(700);
-    await shot(`monitor-${short}`);
-  }
+  await inThemes('monitor', () => webview().locator('#losses canvas').waitFor());
+  await monitorButton('Show Report').click();
+  await inThemes('report', async () => {
+    const body = webview().locator('body', { has: page.locator('table') });
+    const colours = await body.evaluate((it) => {
+      it.style.outlineColor = 'var(--vscode-editor-background)';
+      const { backgroundColor, outlineColor } = getComputedStyle(it);
+      return { ground: backgroundColor, theme: outlineColor };
+    });
+    assert.equal(colours.ground, colours.theme, 'the report has the ground of the theme');
+  });
+  await page.keyboard.press('Control+w');
   await page.setViewportSize({ width: 560, height: 900 });
   await page.waitForTimeout(700);
   await shot('monitor-narrow');
