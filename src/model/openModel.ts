@@ -7,8 +7,9 @@ import { freeConstants } from './constants';
 import { familyOf } from './family';
 import type { DecoderConfig, Model } from './model';
 import { readConfig } from './readConfig';
+import { weightFiles } from './safetensorsSource';
 import { makeTokenizer, type Tokenizer } from './tokenizer';
-import { freeWeights, loadWeights, weightFiles } from './weights';
+import { freeWeights, loadWeights } from './weights';
 
 type Json = { [key: string]: unknown };
 

@@ -1,5 +1,3 @@
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
 import {
@@ -10,91 +8,11 @@ import {
   type LinearName,
   type Weights,
 } from './model';
-import { decodeTensor, parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from './safetensors';
+import { SafetensorsSource } from './safetensorsSource';
 
 /** The file's path of a linear layer inside `model.layers.N`. */
 export function modulePath(name: LinearName): string {
   return `${/^[qkvo]_/.test(name) ? 'self_attn' : 'mlp'}.${name}`;
-}
-
-/** Reads single tensors out of one or several safetensors files, so that no more than one is in memory twice. */
-class TensorFiles {
-  private readonly entries = new Map<string, TensorEntry & { file: string }>();
-  private readonly open = new Map<string, number>();
-
-  constructor(readonly folder: string) {
-    for (const file of weightFiles(folder)) {
-      const path = join(folder, file);
-      const handle = openSync(path, 'r');
-      this.open.set(file, handle);
-      const size = fstatSync(handle).size;
-      const first = new Uint8Array(Math.min(8, size));
-      readSync(handle, first, 0, first.length, 0);
-      const head = new Uint8Array(8 + safetensorsHeaderLength(first, size, path));
-      readSync(handle, head, 0, head.length, 0);
-      for (const [name, entry] of parseSafetensorsHeader(head, size, path)) this.entries.set(name, { ...entry, file });
-    }
-  }
-
-  has(name: string): boolean {
-    return this.entries.has(name);
-  }
-
-  read(name: string, shape: readonly number[]): Float32Array {
-    const entry = this.entries.get(name);
-    if (!entry)
-      throw new Problem('weights', `tensor ${name} is missing; config.json and the weights do not belong together.`, {
-        file: this.folder,
-      });
-    if (entry.shape.join() !== shape.join())
-      throw new Problem('weights', `tensor ${name} has the shape [${entry.shape}], config.json asks for [${shape}].`, {
-        file: join(this.folder, entry.file),
-      });
-    const bytes = new Uint8Array(entry.end - entry.start);
-    const handle = this.open.get(entry.file);
-    if (handle === undefined) throw new Error(`${entry.file} is closed`);
-    for (let done = 0; done < bytes.length; ) {
-      const count = readSync(handle, bytes, done, bytes.length - done, entry.start + done);
-      if (count === 0)
-        throw new Problem('safetensors', 'the file was cut off.', { file: join(this.folder, entry.file) });
-      done += count;
-    }
-    return decodeTensor(bytes, { name, dtype: entry.dtype, file: join(this.folder, entry.file) });
-  }
-
-  close(): void {
-    for (const handle of this.open.values()) closeSync(handle);
-    this.open.clear();
-  }
-}
-
-/** Names of a model folder's weight files: one, or the shards that the index lists. */
-export function weightFiles(folder: string): string[] {
-  if (existsSync(join(folder, 'model.safetensors'))) return ['model.safetensors'];
-  const index = join(folder, 'model.safetensors.index.json');
-  if (!existsSync(index))
-    throw new Problem('weights', 'neither model.safetensors nor model.safetensors.index.json is there.', {
-      file: folder,
-    });
-  let map: unknown;
-  try {
-    map = (JSON.parse(readFileSync(index, 'utf8')) as { weight_map?: unknown }).weight_map;
-  } catch {
-    throw new Problem('weights', 'the index is not JSON; fetch it again.', { file: index });
-  }
-  if (typeof map !== 'object' || map === null)
-    throw new Problem('weights', 'the index has no weight_map; fetch it again.', { file: index });
-  const files = [...new Set(Object.values(map))].sort();
-  for (const file of files) {
-    // The index comes with the model: it must not lead out of its folder.
-    if (typeof file !== 'string' || /[\\/]/.test(file))
-      throw new Problem('weights', `the index names the file ${JSON.stringify(file)}, which is no plain name.`, {
-        file: index,
-      });
-    if (!existsSync(join(folder, file)))
-      throw new Problem('weights', `${file}, which the index lists, is missing.`, { file: index });
-  }
-  return files as string[];
 }
 
 /**
@@ -107,7 +25,7 @@ export function loadWeights(folder: string, config: DecoderConfig): Weights {
     made.push(tensor);
     return tensor;
   };
-  const files = new TensorFiles(folder);
+  const files = new SafetensorsSource(folder);
   try {
     const vector = (name: string, size: number) => keep(tf.tensor1d(files.read(name, [size])));
     const transposed = (name: string, rows: number, columns: number) =>
