@@ -2,7 +2,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import * as tf from '@tensorflow/tfjs-core';
-import { familyOf } from '../src/model/family';
 import { readConfig } from '../src/model/readConfig';
 import { startEngine } from '../src/tensor/engine';
 import type { Encoder } from './batches';
@@ -35,7 +34,7 @@ async function makeKeeper({ folder, threads, stages, stop }: Options): Promise<v
   writeFiles(folder, files);
   const config = readConfig(KEEPER_CONFIG, 'config.json', GENERATION_CONFIG);
   const training: Training = {
-    model: { config, family: familyOf(config.modelType, 'config.json') },
+    model: { config },
     corpus: makeCorpus(makeWorld()),
     encoder: encoderOf(files),
     recipe: RECIPE,

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Random } from '../src/base/random';
-import type { DecoderConfig, LayerWeights, LinearName, Weights } from '../src/model/model';
+import { linearLayers } from '../src/model/linearLayers';
+import type { DecoderConfig, LayerWeights, Weights } from '../src/model/model';
 import { decodeSafetensors, encodeSafetensors } from '../src/model/safetensors';
 
 /** All trained tensors by their names in a Hugging Face file; linear weights as the decoder holds them, [in, out]. */
@@ -8,20 +9,6 @@ export type Parameters = { readonly [name: string]: tf.Tensor };
 
 const EMBEDDING = 'model.embed_tokens.weight';
 const NORM = 'model.norm.weight';
-
-/** Modules of a layer with their sizes [in, out]. */
-function linears(config: DecoderConfig): readonly (readonly [LinearName, string, number, number])[] {
-  const { hiddenSize, intermediateSize, heads, keyValueHeads, headDim } = config;
-  return [
-    ['q_proj', 'self_attn.q_proj', hiddenSize, heads * headDim],
-    ['k_proj', 'self_attn.k_proj', hiddenSize, keyValueHeads * headDim],
-    ['v_proj', 'self_attn.v_proj', hiddenSize, keyValueHeads * headDim],
-    ['o_proj', 'self_attn.o_proj', heads * headDim, hiddenSize],
-    ['gate_proj', 'mlp.gate_proj', hiddenSize, intermediateSize],
-    ['up_proj', 'mlp.up_proj', hiddenSize, intermediateSize],
-    ['down_proj', 'mlp.down_proj', intermediateSize, hiddenSize],
-  ];
-}
 
 /** Norms at 1, everything else normal with deviation `std`. */
 export function initialParameters(config: DecoderConfig, seed: number, std: number): Parameters {
@@ -39,7 +26,8 @@ export function initialParameters(config: DecoderConfig, seed: number, std: numb
   for (let layer = 0; layer < config.layers; layer++) {
     ones(`model.layers.${layer}.input_layernorm.weight`);
     ones(`model.layers.${layer}.post_attention_layernorm.weight`);
-    for (const [, path, from, to] of linears(config)) normal(`model.layers.${layer}.${path}.weight`, [from, to]);
+    for (const { path, inputs, outputs } of linearLayers(config))
+      normal(`model.layers.${layer}.${path}.weight`, [inputs, outputs]);
   }
   return parameters;
 }
@@ -54,14 +42,16 @@ export function weightsOf(config: DecoderConfig, parameters: Parameters): Weight
   const embedding = get<tf.Tensor2D>(EMBEDDING);
   const layers = Array.from({ length: config.layers }, (_, layer): LayerWeights => {
     const at = `model.layers.${layer}`;
-    const linear = linears(config).map(([name, path]) => [name, { weight: get<tf.Tensor2D>(`${at}.${path}.weight`) }]);
+    const linear = linearLayers(config).map(({ role, path }) => [role, { weight: get(`${at}.${path}.weight`) }]);
     return {
-      inputNorm: get(`${at}.input_layernorm.weight`),
-      postNorm: get(`${at}.post_attention_layernorm.weight`),
+      norms: {
+        beforeAttention: { weight: get(`${at}.input_layernorm.weight`) },
+        beforeMlp: { weight: get(`${at}.post_attention_layernorm.weight`) },
+      },
       linear: Object.fromEntries(linear) as LayerWeights['linear'],
     };
   });
-  return { embedding, head: tf.transpose(embedding), norm: get(NORM), layers };
+  return { embedding, head: tf.transpose(embedding), norm: { weight: get(NORM) }, layers };
 }
 
 /** A safetensors file; linear weights transposed to [out, in] as Hugging Face stores them. */

@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { decode, embed, logits } from '../src/model/decoder';
-import type { Family } from '../src/model/family';
 import type { DecoderConfig } from '../src/model/model';
 import { targetLogProbs } from '../src/tensor/losses';
 import { AdamW, clipByGlobalNorm } from '../src/tensor/optimizer';
@@ -45,7 +44,7 @@ export const RECIPE: Recipe = {
 
 /** What every stage needs. */
 export interface Training {
-  model: { config: DecoderConfig; family: Family };
+  model: { config: DecoderConfig };
   corpus: Corpus;
   encoder: Encoder;
   recipe: Recipe;
@@ -107,7 +106,7 @@ function rate({ learningRate, steps }: Stage, step: number, warmup: number): num
 
 /** Mean loss over all targets of the groups and its gradients, one group in memory at a time. The caller owns both. */
 function gradients(
-  model: { config: DecoderConfig; family: Family },
+  model: { config: DecoderConfig },
   parameters: Parameters,
   groups: readonly Group[],
 ): { loss: tf.Scalar; grads: { [name: string]: tf.Tensor } } {
@@ -138,12 +137,7 @@ function gradients(
 }
 
 /** Sum of the targets' negative log-likelihoods over `count`. Logits are computed where there is a target, nowhere else. */
-function groupLoss(
-  model: { config: DecoderConfig; family: Family },
-  parameters: Parameters,
-  group: Group,
-  count: number,
-): tf.Scalar {
+function groupLoss(model: { config: DecoderConfig }, parameters: Parameters, group: Group, count: number): tf.Scalar {
   const { config } = model;
   const weights = weightsOf(config, parameters);
   const embeddings = embed(weights, tf.tensor2d(group.ids, [group.rows, group.length], 'int32'));
@@ -152,6 +146,6 @@ function groupLoss(
   // `embed` is a gather whose gradient every engine has; here the table is the hidden states.
   const places = tf.tensor2d(group.places, [1, group.places.length], 'int32');
   const predicting = tf.reshape(embed({ embedding: flat }, places), [-1, config.hiddenSize]) as tf.Tensor2D;
-  const likelihoods = targetLogProbs(logits(weights, predicting), tf.tensor1d(group.targets, 'int32'));
+  const likelihoods = targetLogProbs(logits(model.config, weights, predicting), tf.tensor1d(group.targets, 'int32'));
   return tf.mul(tf.sum(likelihoods), -1 / count);
 }

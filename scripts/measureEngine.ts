@@ -29,7 +29,7 @@ function problem(model: Model, rows: number) {
     const given = { embeddings: embeddings as tf.Tensor3D, select };
     const { hidden } = decode(model, model.weights, given, adapter && { adapter });
     const flat = tf.reshape(hidden, [rows * TARGETS, model.config.hiddenSize]) as tf.Tensor2D;
-    return tf.neg(tf.mean(targetLogProbs(logits(model.weights, flat), targets)));
+    return tf.neg(tf.mean(targetLogProbs(logits(model.config, model.weights, flat), targets)));
   };
   return { embeddings: tf.tidy(() => embed(model.weights, input)), loss };
 }

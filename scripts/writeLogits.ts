@@ -24,7 +24,7 @@ async function main([modelFolder, adapterFolder, out]: string[]): Promise<void> 
     tf.tidy(() => {
       const embeddings = embed(model.weights, tf.tensor2d(ids, [1, ids.length], 'int32'));
       const { hidden } = decode(model, model.weights, { embeddings }, run);
-      return Array.from(logits(model.weights, tf.reshape(hidden, [ids.length, -1])).dataSync());
+      return Array.from(logits(model.config, model.weights, tf.reshape(hidden, [ids.length, -1])).dataSync());
     });
   const result = {
     ids: rows,

@@ -8,7 +8,7 @@ import { targetLogProbs } from '../tensor/losses';
 
 /** What a loss is computed with: the decoder and its weights (with LoRA merged, where that is wanted). */
 export interface Target {
-  readonly model: Pick<Model, 'config' | 'family'>;
+  readonly model: Pick<Model, 'config'>;
   readonly weights: Weights;
   /** Mean L2 norm of the embedding table's rows: the unit of epsilon. */
   readonly embeddingNorm: number;
@@ -34,7 +34,7 @@ export function logProbsOfTargets(
 ): Tensor1D {
   const { hidden } = decode(target.model, target.weights, { embeddings, select: batch.positions }, adapter);
   const chosen = tf.reshape(hidden, [batch.targets, -1]) as Tensor2D;
-  return targetLogProbs(logits(target.weights, chosen), batch.targetIds);
+  return targetLogProbs(logits(target.model.config, target.weights, chosen), batch.targetIds);
 }
 
 /** Each row's mean over its targets. values [N] -> [B] */

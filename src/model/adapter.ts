@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
+import { Fields } from './fields';
+import { linearLayers, modulePath } from './linearLayers';
 import { type Adapter, adapterParameters, type LoraFactors, parameterName } from './lora';
-import { type DecoderConfig, LINEAR_NAMES } from './model';
+import type { DecoderConfig } from './model';
+import { modelFile } from './modelFile';
 import { decodeSafetensors, encodeSafetensors, type TensorData } from './safetensors';
-import { linearSizes, modulePath, transpose } from './weights';
+import { transpose } from './weights';
 
 // PEFT's folder: adapter_config.json and adapter_model.safetensors, A as [rank, in] and B as [out, rank].
 
@@ -27,25 +30,28 @@ export async function encodeAdapter(adapter: Adapter): Promise<Uint8Array> {
 }
 
 /** Writes an adapter as PEFT reads it. Resolves to the sha256 of its numbers' file. */
-export async function saveAdapter(folder: string, adapter: Adapter, about: { baseModel: string }): Promise<string> {
+export async function saveAdapter(
+  folder: string,
+  adapter: Adapter,
+  about: { config: DecoderConfig; baseModel: string },
+): Promise<string> {
   const { rank, alpha, dropout } = adapter.options;
   const config: Json = {
-    alpha_pattern: {},
+    alpha_pattern: adapter.patterns?.alpha ?? {},
     base_model_name_or_path: about.baseModel,
     bias: 'none',
-    fan_in_fan_out: false,
+    fan_in_fan_out: about.config.family.stored === 'inOut',
     inference_mode: true,
     lora_alpha: alpha,
     lora_dropout: dropout,
     modules_to_save: null,
     peft_type: 'LORA',
     r: rank,
-    rank_pattern: {},
-    target_modules: targetModules(adapter),
+    rank_pattern: adapter.patterns?.rank ?? {},
+    target_modules: targetModules(about.config, adapter),
     task_type: 'CAUSAL_LM',
     use_dora: false,
-    // An adapter read from an rsLoRA folder keeps its scale, alpha / sqrt(rank).
-    use_rslora: adapter.scale !== alpha / rank,
+    use_rslora: adapter.rslora === true,
   };
   const bytes = await encodeAdapter(adapter);
   mkdirSync(folder, { recursive: true });
@@ -62,73 +68,119 @@ export function loadAdapter(folder: string, config: DecoderConfig): Adapter {
   const file = join(folder, CONFIG);
   const wrong = (what: string, where = file) => new Problem('adapter', what, { file: where });
   const settings = readSettings(folder);
-  const plain: Json = { peft_type: 'LORA', bias: 'none', use_dora: false, fan_in_fan_out: false };
-  for (const [name, value] of Object.entries(plain))
-    if ((settings[name] ?? value) !== value)
-      throw wrong(
-        `${name} is ${JSON.stringify(settings[name])}; only plain LoRA is supported (${JSON.stringify(value)}).`,
-      );
-  for (const name of ['rank_pattern', 'alpha_pattern', 'modules_to_save']) {
-    const value = settings[name];
-    if (value !== null && value !== undefined && Object.keys(value).length > 0)
-      throw wrong(`${name} is not supported; every layer must be adapted alike.`);
-  }
-  const { r: rank, lora_alpha: alpha, lora_dropout: dropout = 0 } = settings;
-  if (typeof rank !== 'number' || !Number.isInteger(rank) || rank < 1)
-    throw wrong('r must be a whole number of at least 1.');
-  if (typeof alpha !== 'number' || !(alpha > 0)) throw wrong('lora_alpha must be a positive number.');
-  if (typeof dropout !== 'number') throw wrong('lora_dropout must be a number.');
+  refuseOthers(settings, wrong);
+  const fields = new Fields(settings, file);
+  const rank = fields.count('r');
+  const alpha = fields.number('lora_alpha');
+  const dropout = settings['lora_dropout'] ?? 0;
+  if (typeof dropout !== 'number' || !(dropout >= 0) || dropout >= 1)
+    throw wrong('lora_dropout must be a number from 0 to below 1.');
+  const rslora = fields.flag('use_rslora', false);
+  const patterns = { rank: readPattern(fields, 'rank_pattern'), alpha: readPattern(fields, 'alpha_pattern') };
 
-  const path = join(folder, WEIGHTS);
-  if (!existsSync(path)) throw wrong(`${WEIGHTS} is missing.`, folder);
-  const tensors = decodeSafetensors(readFileSync(path), path);
-  const sizes = linearSizes(config);
+  const path = modelFile(folder, WEIGHTS);
+  if (!path) throw wrong(`${WEIGHTS} is missing.`, folder);
+  const tensors = new Map(Object.entries(decodeSafetensors(readFileSync(path), path)));
   const made: tf.Tensor[] = [];
   const read = (name: string, rows: number, columns: number): tf.Tensor2D => {
-    const found = tensors[name];
+    const found = tensors.get(name);
     if (!found) throw wrong(`tensor ${name} is missing.`, path);
     if (found.shape.join() !== [rows, columns].join())
       throw wrong(`tensor ${name} has the shape [${found.shape}], this model needs [${rows},${columns}].`, path);
-    delete tensors[name];
+    tensors.delete(name);
     const tensor = tf.tensor2d(transpose(found.data, rows, columns), [columns, rows]);
     made.push(tensor);
     return tensor;
   };
   // target_modules may be names, paths or a pattern; which layers are adapted is read from the file of numbers itself.
   const factors: { [module: string]: LoraFactors } = {};
+  const targets = new Set<string>();
   try {
     for (let layer = 0; layer < config.layers; layer++)
-      for (const name of LINEAR_NAMES) {
-        const module = `model.layers.${layer}.${modulePath(name)}`;
-        if (!tensors[parameterName(module, 'A')]) continue;
-        const { inputs, outputs } = sizes[name];
-        const a = read(parameterName(module, 'A'), rank, inputs);
-        factors[module] = { a, b: read(parameterName(module, 'B'), outputs, rank) };
+      for (const { path: name, inputs, outputs } of linearLayers(config)) {
+        const module = modulePath(config, layer, name);
+        if (!tensors.has(parameterName(module, 'A'))) continue;
+        const own = { rank: match(patterns.rank, module) ?? rank, alpha: match(patterns.alpha, module) ?? alpha };
+        const a = read(parameterName(module, 'A'), own.rank, inputs);
+        const b = read(parameterName(module, 'B'), outputs, own.rank);
+        factors[module] = { a, b, scale: own.alpha / (rslora ? Math.sqrt(own.rank) : own.rank) };
+        targets.add(name);
       }
-    const [left] = Object.keys(tensors);
+    const [left] = tensors.keys();
     if (left !== undefined) throw wrong(`tensor ${left} fits no layer of this model.`, path);
     if (made.length === 0) throw wrong('the file holds no tensor.', path);
   } catch (error) {
     tf.dispose(made);
     throw error;
   }
-  const targets = LINEAR_NAMES.filter((name) => Object.keys(factors).some((module) => module.endsWith(name)));
-  const scale = alpha / (settings['use_rslora'] === true ? Math.sqrt(rank) : rank);
-  return { options: { rank, alpha, dropout, targets }, scale, factors };
+  return { options: { rank, alpha, dropout, targets: [...targets] }, factors, rslora, patterns };
+}
+
+/** What would make an adapter compute something else than plain LoRA. An entry that is null, false or empty is as good as absent. */
+const OTHERS: { readonly [field: string]: string } = {
+  use_dora: 'DoRA (weights split in magnitude and direction) is not supported; train or merge it as plain LoRA.',
+  modules_to_save:
+    'whole layers saved beside the factors (modules_to_save) are not supported; merge the adapter into the model first.',
+  ...Object.fromEntries(
+    [
+      ...['lora_bias', 'layer_replication', 'trainable_token_indices', 'target_parameters', 'use_qalora', 'use_bdlora'],
+      ...['alora_invocation_tokens', 'arrow_config', 'kasa_config', 'velora_config', 'monteclora_config'],
+      ...['megatron_config', 'loftq_config', 'corda_config'],
+    ].map((name) => [name, `${name} is set; only plain LoRA is supported.`]),
+  ),
+};
+const PLAIN_STARTS = [true, false, 'true', 'gaussian', 'orthogonal', 'eva'];
+
+function refuseOthers(settings: Json, wrong: (what: string) => Problem): void {
+  if ((settings['peft_type'] ?? 'LORA') !== 'LORA')
+    throw wrong(`peft_type is ${JSON.stringify(settings['peft_type'])}; only LORA is supported.`);
+  if ((settings['bias'] ?? 'none') !== 'none')
+    throw wrong(
+      `bias is ${JSON.stringify(settings['bias'])}; only adapters without trained biases ("none") are supported.`,
+    );
+  for (const [name, text] of Object.entries(OTHERS)) {
+    const value = settings[name];
+    const empty = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+    if (value !== undefined && value !== null && value !== false && !empty) throw wrong(text);
+  }
+  const start = settings['init_lora_weights'] ?? true;
+  if (!PLAIN_STARTS.some((known) => known === start))
+    throw wrong(
+      `init_lora_weights is ${JSON.stringify(start)}, which changes the base model; convert it to plain LoRA when saving.`,
+    );
+}
+
+/** rank_pattern or alpha_pattern: numbers by the end of a module's path. PEFT takes patterns too; plain paths are all we follow. */
+function readPattern(fields: Fields, name: string): { readonly [path: string]: number } {
+  const pattern = fields.object(name);
+  if (!pattern) return {};
+  return Object.fromEntries(
+    pattern.keys().map((key) => {
+      if (!/^\^?[\w.]+$/.test(key)) throw fields.wrong(name, 'an object whose keys are plain paths of modules');
+      return [key, name === 'rank_pattern' ? pattern.count(key) : pattern.number(key)];
+    }),
+  );
+}
+
+/** The first entry whose key is the module's path or the end of it. */
+function match(pattern: { readonly [path: string]: number }, module: string): number | undefined {
+  const fits = (key: string) => (key.startsWith('^') ? module === key.slice(1) : `.${module}`.endsWith(`.${key}`));
+  return Object.entries(pattern).find(([key]) => fits(key))?.[1];
 }
 
 /** Names where every layer is adapted alike, else whole paths: PEFT takes both. */
-function targetModules(adapter: Adapter): string[] {
+function targetModules(config: DecoderConfig, adapter: Adapter): string[] {
   const modules = Object.keys(adapter.factors);
-  const names = LINEAR_NAMES.filter((name) => modules.some((module) => module.endsWith(name)));
-  const layers = new Set(modules.map((module) => module.split('.')[2]));
-  return modules.length === names.length * layers.size && layers.size > 1 ? names : modules;
+  const layers = linearLayers(config).filter(({ path }) => modules.includes(modulePath(config, 0, path)));
+  const names = [...new Set(layers.map(({ path }) => path.split('.').at(-1) as string))];
+  const named = linearLayers(config).filter(({ path }) => names.includes(path.split('.').at(-1) as string));
+  // A name means every layer that ends in it.
+  return modules.length === named.length * config.layers && config.layers > 1 ? names : modules;
 }
 
 function readSettings(folder: string): Json {
-  const file = join(folder, CONFIG);
-  if (!existsSync(file))
-    throw new Problem('adapter', `${CONFIG} is missing; this is no PEFT adapter.`, { file: folder });
+  const file = modelFile(folder, CONFIG);
+  if (!file) throw new Problem('adapter', `${CONFIG} is missing; this is no PEFT adapter.`, { file: folder });
   try {
     const json: unknown = JSON.parse(readFileSync(file, 'utf8'));
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;

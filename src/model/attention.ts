@@ -1,23 +1,22 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { constantsOf } from './constants';
 import { gatherRows } from './gatherRows';
-import { type AdapterRun, linear } from './lora';
-import type { DecoderConfig, LayerWeights } from './model';
+import { type LayerRun, project } from './lora';
+import type { DecoderConfig } from './model';
+import { normalize } from './norm';
 import { applyRope, type RopeTables } from './rope';
 
 export interface AttentionInput {
   /** [B*T, D], already normed. */
   x: tf.Tensor2D;
   batch: number;
-  layer: number;
-  weights: LayerWeights['linear'];
-  rope: RopeTables;
+  /** None: positions are learned. */
+  rope?: RopeTables;
   /** Added to the scores: [1 or B, 1, T, S]; none: every query sees every key. */
   mask?: tf.Tensor4D;
   past?: { k: tf.Tensor3D; v: tf.Tensor3D };
   /** [N] int32, places in B*T: y of these only. */
   select?: tf.Tensor1D;
-  adapter?: AdapterRun;
 }
 
 /**
@@ -25,45 +24,88 @@ export interface AttentionInput {
  * The queries of one group are laid under one another, [B*KV, group*T, hd], so that keys and values are never repeated.
  */
 export function attention(
-  config: DecoderConfig,
-  { x, batch, layer, weights, rope, mask, past, select, adapter }: AttentionInput,
+  run: LayerRun,
+  { x, batch, rope, mask, past, select }: AttentionInput,
 ): { y: tf.Tensor2D; k: tf.Tensor3D; v: tf.Tensor3D } {
+  const { config } = run;
   const { heads, keyValueHeads, headDim } = config;
   const length = x.shape[0] / batch;
-  const project = (name: 'q_proj' | 'k_proj' | 'v_proj' | 'o_proj', input: tf.Tensor2D) =>
-    linear(input, weights[name], `model.layers.${layer}.self_attn.${name}`, adapter);
   // [B*T, n*hd] -> [B*KV, n/KV * T, hd]
   const byHead = (flat: tf.Tensor2D, n: number) => {
     const four = tf.transpose(tf.reshape(flat, [batch, length, n, headDim]), [0, 2, 1, 3]);
     return tf.reshape(four, [batch * keyValueHeads, (n / keyValueHeads) * length, headDim]) as tf.Tensor3D;
   };
-  const q = byHead(applyRope(project('q_proj', x), rope.q, rope.rotate, batch), heads);
-  let k = byHead(applyRope(project('k_proj', x), rope.k, rope.rotate, batch), keyValueHeads);
-  let v = byHead(project('v_proj', x), keyValueHeads);
+  const flat = queriesKeysValues(run, x);
+  // The scale of the scores is in q's rope table.
+  const q = byHead(rope ? applyRope(flat.q, rope.q, rope.rotate, batch) : tf.mul(flat.q, config.queryScale), heads);
+  let k = byHead(rope ? applyRope(flat.k, rope.k, rope.rotate, batch) : flat.k, keyValueHeads);
+  let v = byHead(flat.v, keyValueHeads);
   if (past) {
     k = tf.concat([past.k, k], 1);
     v = tf.concat([past.v, v], 1);
   }
   const seen = k.shape[1];
-  // The scale 1/sqrt(hd) is in q's rope table.
   let scores: tf.Tensor = tf.matMul(q, k, false, true);
+  if (config.attentionCap) scores = softCap(scores, config.attentionCap);
   if (mask) scores = tf.add(tf.reshape(scores, [batch, heads, length, seen]), mask);
   const shares = tf.reshape(tf.softmax(scores), [batch * keyValueHeads, -1, seen]) as tf.Tensor3D;
   const mixed = tf.reshape(tf.matMul(shares, v), [batch, heads, length, headDim]);
   const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * length, heads * headDim]) as tf.Tensor2D;
-  const y = project('o_proj', select ? gatherRows(rows, select) : rows);
+  const y = project(run, 'o', select ? gatherRows(rows, select) : rows);
   return { y, k, v };
+}
+
+interface Flat {
+  q: tf.Tensor2D;
+  k: tf.Tensor2D;
+  v: tf.Tensor2D;
+}
+
+/** x [N, D] -> q [N, heads*hd], k and v [N, KV*hd]; q and k normed where the family does. */
+function queriesKeysValues(run: LayerRun, x: tf.Tensor2D): Flat {
+  const { config, weights } = run;
+  const { heads, keyValueHeads, headDim, family } = config;
+  const flat: Flat = family.linear.qkv
+    ? parts(config, project(run, 'qkv', x))
+    : { q: project(run, 'q', x), k: project(run, 'k', x), v: project(run, 'v', x) };
+  if (!family.headNorm) return flat;
+  const norm = (rows: tf.Tensor2D, n: number, place: 'q' | 'k') => {
+    const width = family.headNorm === 'each' ? headDim : n * headDim;
+    const normed = normalize(config, tf.reshape(rows, [-1, width]) as tf.Tensor2D, weights.norms[place]);
+    return tf.reshape(normed, rows.shape) as tf.Tensor2D;
+  };
+  return { q: norm(flat.q, heads, 'q'), k: norm(flat.k, keyValueHeads, 'k'), v: flat.v };
+}
+
+/** The outputs of a fused layer, [N, (heads + 2 KV) * hd], taken apart. */
+function parts({ heads, keyValueHeads, headDim, family }: DecoderConfig, fused: tf.Tensor2D): Flat {
+  if (family.fused === 'heads') {
+    const each = tf.split(tf.reshape(fused, [-1, heads, 3, headDim]), 3, 2);
+    const [q, k, v] = each.map((x) => tf.reshape(x, [-1, heads * headDim])) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    return { q, k, v };
+  }
+  const sizes = [heads, keyValueHeads, keyValueHeads].map((n) => n * headDim);
+  const [q, k, v] = tf.split(fused, sizes, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+  return { q, k, v };
+}
+
+/** cap tanh(x / cap) */
+export function softCap<T extends tf.Tensor>(x: T, cap: number): T {
+  return tf.mul(tf.tanh(tf.mul(x, 1 / cap)), cap) as T;
 }
 
 /** Large enough that softmax gives exactly 0, small enough to stay finite in rows that see nothing. */
 export const MASKED = -1e9;
 
 /** [1, 1, length, past + length]: 0 where a query may look, MASKED where not. Made once per shape. */
-export function causalMask(config: DecoderConfig, length: number, past: number): tf.Tensor4D {
-  const [mask] = constantsOf(config).get(`causal ${length} ${past}`, () => {
+export function causalMask(config: DecoderConfig, length: number, past: number, window = Number.POSITIVE_INFINITY) {
+  const [mask] = constantsOf(config).get(`causal ${length} ${past} ${window}`, () => {
     const seen = past + length;
     const values = new Float32Array(length * seen);
-    for (let i = 0; i < length; i++) values.fill(MASKED, i * seen + past + i + 1, (i + 1) * seen);
+    for (let i = 0; i < length; i++) {
+      values.fill(MASKED, i * seen + past + i + 1, (i + 1) * seen);
+      values.fill(MASKED, i * seen, i * seen + Math.max(0, past + i + 1 - window));
+    }
     return [tf.tensor4d(values, [1, 1, length, seen])];
   });
   return mask as tf.Tensor4D;

@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { attention, causalMask } from './attention';
+import { Problem } from '../base/problem';
+import { attention, causalMask, softCap } from './attention';
 import type { Cache } from './cache';
-import type { Family } from './family';
 import { feedForward } from './feedForward';
 import { gatherRows } from './gatherRows';
 import type { AdapterRun } from './lora';
 import type { DecoderConfig, Weights } from './model';
-import { ropeTables } from './rope';
+import { normalize } from './norm';
+import { type RopeRange, ropeTables } from './rope';
 import { tidied } from './tidied';
 
 export interface DecoderInput {
@@ -35,61 +36,98 @@ export function embed(weights: Pick<Weights, 'embedding'>, ids: tf.Tensor2D): tf
 /**
  * The hidden states after the final norm, [B, T, D] (or [1, N, D] of the selected places), and the grown cache where one was given.
  * Differentiable throughout.
+ * @throws Problem `tooLong` where positions are learned and the text is longer than they reach.
  */
 export function decode(
-  model: { config: DecoderConfig; family: Family },
+  { config }: { config: DecoderConfig },
   weights: Weights,
   input: DecoderInput,
   adapter?: AdapterRun,
 ): { hidden: tf.Tensor3D; cache?: Cache } {
   return tidied(() => {
-    const { config } = model;
     const { embeddings, cache } = input;
     const [batch, length, size] = embeddings.shape;
     const past = cache?.length ?? 0;
     const seen = past + length;
-    const rope = ropeTables(config, length, input.positions ?? (past > 0 ? following(batch, length, past) : undefined));
-    const mask = input.mask
-      ? (tf.reshape(input.mask, [-1, 1, length, seen]) as tf.Tensor4D)
-      : length > 1
-        ? causalMask(config, length, past)
-        : undefined;
+    const positions = input.positions ?? (past > 0 ? following(batch, length, past) : undefined);
+    const byKind = [false, true].map((windowed) =>
+      config.windowed.includes(windowed)
+        ? { mask: maskOf(config, input, past, windowed), rope: ropeOf(config, { length, seen, positions }, windowed) }
+        : {},
+    );
     const grown: Cache | undefined = cache && { layers: [], length: seen };
-    let x = tf.reshape(embeddings, [batch * length, size]) as tf.Tensor2D;
+    let x = tf.reshape(withPositions(config, weights, embeddings, { seen, positions }), [
+      batch * length,
+      size,
+    ]) as tf.Tensor2D;
     weights.layers.forEach((w, layer) => {
       // Behind the last layer's attention nobody looks at the other places any more.
       const select = layer === weights.layers.length - 1 ? input.select : undefined;
       const next = tidied(() => {
-        const normed = rmsNorm(x, w.inputNorm, config.normEpsilon);
-        const past = cache?.layers[layer];
-        const common = { batch, layer, weights: w.linear, rope, mask, past, select, adapter };
-        const { y, k, v } = attention(config, { ...common, x: normed });
-        const middle: tf.Tensor2D = tf.add(select ? gatherRows(x, select) : x, y);
-        const normed2 = rmsNorm(middle, w.postNorm, config.normEpsilon);
-        const x2: tf.Tensor2D = tf.add(middle, feedForward(normed2, w.linear, layer, adapter));
+        const run = { config, layer, weights: w, adapter };
+        const { norms } = w;
+        const common = { batch, past: cache?.layers[layer], select, ...byKind[config.windowed[layer] ? 1 : 0] };
+        const { y, k, v } = attention(run, { ...common, x: normalize(config, x, norms.beforeAttention) });
+        const base = select ? gatherRows(x, select) : x;
+        const middle: tf.Tensor2D = tf.add(base, normalize(config, y, norms.afterAttention));
+        const from = config.parallelResidual ? base : middle;
+        const fed = feedForward(run, normalize(config, from, norms.beforeMlp));
+        const x2: tf.Tensor2D = tf.add(middle, normalize(config, fed, norms.afterMlp));
         return cache ? { x: x2, k, v } : { x: x2, k: undefined, v: undefined };
       });
       x = next.x;
       if (grown && next.k && next.v) grown.layers.push({ k: next.k, v: next.v });
     });
     const shape: [number, number, number] = input.select ? [1, input.select.shape[0], size] : [batch, length, size];
-    const hidden = tf.reshape(rmsNorm(x, weights.norm, config.normEpsilon), shape) as tf.Tensor3D;
+    const hidden = tf.reshape(normalize(config, x, weights.norm), shape) as tf.Tensor3D;
     return grown ? { hidden, cache: grown } : { hidden };
   });
 }
 
 /** hidden [N, D] -> [N, V] */
-export function logits(weights: Pick<Weights, 'head'>, hidden: tf.Tensor2D): tf.Tensor2D {
-  return tf.matMul(hidden, weights.head);
+export function logits(config: DecoderConfig, weights: Weights, hidden: tf.Tensor2D): tf.Tensor2D {
+  const scores: tf.Tensor2D = weights.head
+    ? tf.matMul(hidden, weights.head)
+    : tf.matMul(hidden, weights.embedding, false, true);
+  return config.logitCap ? softCap(scores, config.logitCap) : scores;
+}
+
+/** What is added to the scores, [1 or B, 1, T, S]; none where every query sees every key. */
+function maskOf(config: DecoderConfig, input: DecoderInput, past: number, windowed: boolean): tf.Tensor4D | undefined {
+  const length = input.embeddings.shape[1];
+  const seen = past + length;
+  const window = windowed && config.window && config.window < seen ? config.window : undefined;
+  const causal = length > 1 || window ? causalMask(config, length, past, window) : undefined;
+  if (!input.mask) return causal;
+  const given = tf.reshape(input.mask, [-1, 1, length, seen]) as tf.Tensor4D;
+  // A row is one piece without gaps, so that distances of places are distances of positions. minimum: twice masked stays finite.
+  return window && causal ? (tf.minimum(given, causal) as tf.Tensor4D) : given;
+}
+
+function ropeOf(config: DecoderConfig, range: RopeRange, windowed: boolean) {
+  const own = windowed ? config.windowRope : undefined;
+  const rope = own ?? config.rope;
+  return rope && ropeTables(config, own ? 'window' : 'full', rope, range);
+}
+
+/** Embeddings as the first layer takes them: scaled, or with learned positions added. */
+function withPositions(
+  config: DecoderConfig,
+  weights: Weights,
+  embeddings: tf.Tensor3D,
+  { seen, positions }: Pick<RopeRange, 'seen' | 'positions'>,
+): tf.Tensor3D {
+  const [batch, length, size] = embeddings.shape;
+  if (config.family.embedScale) return tf.mul(embeddings, Math.fround(Math.sqrt(size)));
+  if (!weights.positions) return embeddings;
+  if (seen > config.maxPositions)
+    throw new Problem('tooLong', `a text has ${seen} tokens, the model has positions for ${config.maxPositions}.`);
+  if (!positions) return tf.add(embeddings, tf.slice(weights.positions, [0, 0], [length, size]));
+  const rows = gatherRows(weights.positions, tf.reshape(positions, [batch * length]) as tf.Tensor1D);
+  return tf.add(embeddings, tf.reshape(rows, [batch, length, size]) as tf.Tensor3D);
 }
 
 function following(batch: number, length: number, past: number): tf.Tensor2D {
   const values = Int32Array.from({ length: batch * length }, (_, i) => past + (i % length));
   return tf.tensor2d(values, [batch, length], 'int32');
-}
-
-/** x / sqrt(mean(x^2) + epsilon) * weight over the last axis. x [N, D] */
-function rmsNorm(x: tf.Tensor2D, weight: tf.Tensor1D, epsilon: number): tf.Tensor2D {
-  const mean = tf.mean(tf.square(x), -1, true);
-  return tf.mul(tf.mul(x, tf.rsqrt(tf.add(mean, epsilon))), weight);
 }

@@ -1,17 +1,17 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type AdapterRun, linear } from './lora';
-import type { LayerWeights } from './model';
+import { activations } from './activation';
+import { type LayerRun, project } from './lora';
 
-/** down(silu(gate x) * up x). x [B*T, D], already normed -> [B*T, D] */
-export function feedForward(
-  x: tf.Tensor2D,
-  weights: LayerWeights['linear'],
-  layer: number,
-  adapter?: AdapterRun,
-): tf.Tensor2D {
-  const project = (name: 'gate_proj' | 'up_proj' | 'down_proj', input: tf.Tensor2D) =>
-    linear(input, weights[name], `model.layers.${layer}.mlp.${name}`, adapter);
-  const gate = project('gate_proj', x);
-  const up = project('up_proj', x);
-  return project('down_proj', tf.mul(tf.mul(gate, tf.sigmoid(gate)), up));
+/** down(act(gate x) * up x), or down(act(up x)) without a gate. x [B*T, D], already normed -> [B*T, D] */
+export function feedForward(run: LayerRun, x: tf.Tensor2D): tf.Tensor2D {
+  const act = activations[run.config.activation];
+  const { linear } = run.config.family;
+  if (linear.gateUp) {
+    const [gate, up] = tf.split(project(run, 'gateUp', x), 2, 1) as [tf.Tensor2D, tf.Tensor2D];
+    return project(run, 'down', tf.mul(act(gate), up));
+  }
+  if (!linear.gate) return project(run, 'down', act(project(run, 'up', x)));
+  const gate = project(run, 'gate', x);
+  const up = project(run, 'up', x);
+  return project(run, 'down', tf.mul(act(gate), up));
 }

@@ -2,8 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { MASKED } from './attention';
 import { type Cache, emptyCache, freeCache, keepRows } from './cache';
 import { decode, embed, logits } from './decoder';
+import { frequenciesChange } from './frequencies';
 import type { Adapter } from './lora';
-import type { Model, Weights } from './model';
+import type { DecoderConfig, Model, Weights } from './model';
 import { sample } from './sample';
 import { tidied } from './tidied';
 
@@ -28,7 +29,7 @@ export interface GenerateInput {
 
 /** The new ids of each prompt, without the stop token. Rows that have ended cost nothing more. */
 export async function generate(
-  model: Pick<Model, 'config' | 'family' | 'weights'> & Partial<Pick<Model, 'chat'>>,
+  model: Pick<Model, 'config' | 'weights'> & Partial<Pick<Model, 'chat'>>,
   input: GenerateInput,
 ): Promise<number[][]> {
   const { prompts, maxNewTokens, temperature = 0, topP = 1, seed = 0 } = input;
@@ -42,18 +43,26 @@ export async function generate(
   // Padded on the left, so that every row's last token is the batch's last.
   const padding = prompts.map((prompt) => longest - prompt.length);
   let rows = prompts.map((_, row) => row);
-  let state = tidied(() => {
-    const embeddings = promptEmbeddings(weights, input, longest);
-    const positions = tf.tensor2d(
-      padding.flatMap((pad) => Array.from({ length: longest }, (_, i) => Math.max(0, i - pad))),
-      [rows.length, longest],
-      'int32',
-    );
-    const mask = prefillMask(padding, longest);
-    const ends = rows.map((_, i) => (i + 1) * longest - 1);
-    const select = tf.tensor1d(ends, 'int32');
-    return last(weights, decode(model, weights, { embeddings, positions, mask, select, cache: emptyCache() }, run));
-  });
+  /** A pass over all that is known of the rows still going. */
+  const prefill = (): State =>
+    tidied(() => {
+      const pads = rows.map((row) => padding[row] as number);
+      const embeddings = knownEmbeddings(weights, input, rows, answers, longest);
+      const length = embeddings.shape[1];
+      const positions = tf.tensor2d(
+        pads.flatMap((pad) => Array.from({ length }, (_, i) => Math.max(0, i - pad))),
+        [rows.length, length],
+        'int32',
+      );
+      const select = tf.tensor1d(
+        rows.map((_, i) => (i + 1) * length - 1),
+        'int32',
+      );
+      const mask = prefillMask(pads, length);
+      const decoded = decode(model, weights, { embeddings, positions, mask, select, cache: emptyCache() }, run);
+      return last(model.config, weights, decoded);
+    });
+  let state = prefill();
   try {
     for (let step = 0; ; step++) {
       const next = await choose(state.logits, { temperature, topP }, seed, rows, step);
@@ -73,6 +82,12 @@ export async function generate(
         rows = going.map((i) => rows[i]!);
       }
       const old = state;
+      const seen = old.cache.length + 1;
+      if (frequenciesChange(model.config.rope, old.cache.length, seen)) {
+        state = prefill();
+        freeState(old);
+        continue;
+      }
       state = tidied(() => {
         const ids = going.map((i) => next[i]!);
         const embeddings = embed(weights, tf.tensor2d(ids, [ids.length, 1], 'int32'));
@@ -85,13 +100,13 @@ export async function generate(
             positions: tf.tensor2d(positions, [rows.length, 1], 'int32'),
             mask: stepMask(
               rows.map((row) => padding[row]!),
-              old.cache.length + 1,
+              seen,
             ),
             cache: old.cache,
           },
           run,
         );
-        return last(weights, decoded);
+        return last(model.config, weights, decoded);
       });
       freeState(old);
     }
@@ -119,9 +134,13 @@ function freeState({ logits: scores, cache }: State): void {
 }
 
 /** Logits of hidden states, one per row. */
-function last(weights: Weights, { hidden, cache }: { hidden: tf.Tensor3D; cache?: Cache }): State {
+function last(
+  config: DecoderConfig,
+  weights: Weights,
+  { hidden, cache }: { hidden: tf.Tensor3D; cache?: Cache },
+): State {
   if (!cache) throw new Error('decode gave no cache');
-  return { logits: logits(weights, tf.reshape(hidden, [-1, hidden.shape[2]])), cache };
+  return { logits: logits(config, weights, tf.reshape(hidden, [-1, hidden.shape[2]])), cache };
 }
 
 async function choose(
@@ -142,21 +161,32 @@ async function choose(
   return rows.map((row, i) => sample(all.subarray(i * size, (i + 1) * size), options, seed, row, step));
 }
 
-/** [B, longest, D]: embeddings of the padded prompts, each with its delta. */
-function promptEmbeddings(weights: Weights, { prompts, delta }: GenerateInput, longest: number): tf.Tensor3D {
-  const ids = prompts.flatMap((prompt) => [...new Array<number>(longest - prompt.length).fill(0), ...prompt]);
-  const embeddings = embed(weights, tf.tensor2d(ids, [prompts.length, longest], 'int32'));
+/** [B, longest + answered, D]: embeddings of these rows' padded prompts, each with its delta, and of what was answered so far. */
+function knownEmbeddings(
+  weights: Weights,
+  { prompts, delta }: GenerateInput,
+  rows: readonly number[],
+  answers: readonly (readonly number[])[],
+  longest: number,
+): tf.Tensor3D {
+  const known = rows.map((row) => {
+    const prompt = prompts[row] ?? [];
+    return [...new Array<number>(longest - prompt.length).fill(0), ...prompt, ...(answers[row] ?? [])];
+  });
+  const length = known[0]?.length ?? 0;
+  const embeddings = embed(weights, tf.tensor2d(known, [rows.length, length], 'int32'));
   if (!delta?.some((one) => one)) return embeddings;
   const size = embeddings.shape[2];
-  const values = new Float32Array(prompts.length * longest * size);
-  delta.forEach((one, row) => {
+  const values = new Float32Array(rows.length * length * size);
+  rows.forEach((row, i) => {
+    const one = delta[row];
     if (!one) return;
-    const length = prompts[row]?.length ?? 0;
-    if (one.length !== length * size)
-      throw new Error(`delta of row ${row} has ${one.length} numbers, its prompt needs ${length} x ${size}`);
-    values.set(one, (row * longest + longest - length) * size);
+    const own = prompts[row]?.length ?? 0;
+    if (one.length !== own * size)
+      throw new Error(`delta of row ${row} has ${one.length} numbers, its prompt needs ${own} x ${size}`);
+    values.set(one, (i * length + longest - own) * size);
   });
-  return tf.add(embeddings, tf.tensor3d(values, [prompts.length, longest, size]));
+  return tf.add(embeddings, tf.tensor3d(values, [rows.length, length, size]));
 }
 
 /** [B, longest, longest]: causal, and no look at the padding. */

@@ -2,15 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
 import { Random } from '../base/random';
 import { dropoutMask } from './dropout';
-import {
-  type DecoderConfig,
-  type LayerWeights,
-  LINEAR_NAMES,
-  type Linear,
-  type LinearName,
-  type Weights,
-} from './model';
-import { linearSizes, modulePath } from './weights';
+import type { LinearRole } from './family';
+import { type LinearLayer, linearLayers, modulePath } from './linearLayers';
+import type { DecoderConfig, LayerWeights, Linear, Weights } from './model';
 
 // LoRA (arXiv 2106.09685) as PEFT does it: y = x W + scale * (dropout(x) A) B, scale = alpha / rank.
 
@@ -22,16 +16,20 @@ export interface LoraOptions {
   targets: 'all-linear' | readonly string[];
 }
 
-/** a [in, rank], b [rank, out]. */
+/** a [in, rank], b [rank, out]; x a b is multiplied by scale. */
 export interface LoraFactors {
   a: tf.Tensor2D;
   b: tf.Tensor2D;
+  scale: number;
 }
 
 /** Factors by module path, e.g. 'model.layers.0.self_attn.q_proj'. Its owner frees it: freeAdapter. */
 export interface Adapter {
   options: LoraOptions;
-  scale: number;
+  /** Scales are alpha / sqrt(rank) (arXiv 2312.03732). */
+  rslora?: boolean;
+  /** PEFT's rank_pattern and alpha_pattern, where modules differ: kept to be written again. */
+  patterns?: { rank: { readonly [path: string]: number }; alpha: { readonly [path: string]: number } };
   factors: { readonly [module: string]: LoraFactors };
 }
 
@@ -41,35 +39,41 @@ export interface AdapterRun {
   dropout?: { rate: number; seed: number; counter: number };
 }
 
-/** The linear layers that `targets` names. @throws Problem `loraTargets` for a name that is none. */
-export function targetNames(targets: LoraOptions['targets']): LinearName[] {
-  if (targets === 'all-linear') return [...LINEAR_NAMES];
-  const unknown = targets.find((name) => !LINEAR_NAMES.some((known) => known === name));
-  if (unknown !== undefined)
-    throw new Problem('loraTargets', `${unknown} is no linear layer; there are ${LINEAR_NAMES.join(', ')}.`, {
+/**
+ * The linear layers that `targets` names, by the last part of their path (q_proj) or more of it (mlp.c_proj), as PEFT does.
+ * @throws Problem `loraTargets` for a name that is none of the model's.
+ */
+export function targetLayers(config: DecoderConfig, targets: LoraOptions['targets']): LinearLayer[] {
+  const layers = linearLayers(config);
+  if (targets === 'all-linear') return layers;
+  const fits = (name: string) => (layer: LinearLayer) => `.${layer.path}`.endsWith(`.${name}`);
+  const unknown = targets.find((name) => !layers.some(fits(name)));
+  if (unknown !== undefined) {
+    const names = [...new Set(layers.map(({ path }) => path.split('.').at(-1)))];
+    throw new Problem('loraTargets', `${unknown} is no linear layer of this model; it has ${names.join(', ')}.`, {
       at: ['lora', 'targets'],
     });
-  return LINEAR_NAMES.filter((name) => targets.includes(name));
+  }
+  return layers.filter((layer) => targets.some((name) => fits(name)(layer)));
 }
 
 /** A fresh adapter that changes nothing yet: a uniform within 1/sqrt(in) (PEFT's kaiming_uniform(sqrt 5)), b zero. */
 export function createAdapter(config: DecoderConfig, options: LoraOptions, seed: number): Adapter {
-  const names = targetNames(options.targets);
-  const sizes = linearSizes(config);
+  const scale = options.alpha / options.rank;
   const factors: { [module: string]: LoraFactors } = {};
   for (let layer = 0; layer < config.layers; layer++)
-    for (const name of names) {
-      const { inputs, outputs } = sizes[name];
-      const module = `model.layers.${layer}.${modulePath(name)}`;
+    for (const { path, inputs, outputs } of targetLayers(config, options.targets)) {
+      const module = modulePath(config, layer, path);
       const random = new Random(seed, `lora ${module}`);
       const bound = 1 / Math.sqrt(inputs);
       const values = Float32Array.from({ length: inputs * options.rank }, () => (2 * random.next() - 1) * bound);
       factors[module] = {
         a: tf.tensor2d(values, [inputs, options.rank]),
         b: tf.zeros([options.rank, outputs]),
+        scale,
       };
     }
-  return { options, scale: options.alpha / options.rank, factors };
+  return { options, factors };
 }
 
 export function freeAdapter(adapter: Adapter): void {
@@ -94,8 +98,8 @@ export function withParameters(adapter: Adapter, parameters: { readonly [name: s
     return found as tf.Tensor2D;
   };
   const factors: { [module: string]: LoraFactors } = {};
-  for (const module of Object.keys(adapter.factors))
-    factors[module] = { a: get(parameterName(module, 'A')), b: get(parameterName(module, 'B')) };
+  for (const [module, { scale }] of Object.entries(adapter.factors))
+    factors[module] = { a: get(parameterName(module, 'A')), b: get(parameterName(module, 'B')), scale };
   return { ...adapter, factors };
 }
 
@@ -103,30 +107,46 @@ export function parameterName(module: string, factor: 'A' | 'B'): string {
   return `base_model.model.${module}.lora_${factor}.weight`;
 }
 
-/** x [N, in] -> [N, out] through a linear layer and, where there is one, its adapter. */
-export function linear(x: tf.Tensor2D, layer: Linear, module: string, run?: AdapterRun): tf.Tensor2D {
+/** A block's weights and the adapter, as one forward pass uses them. */
+export interface LayerRun {
+  config: DecoderConfig;
+  layer: number;
+  weights: LayerWeights;
+  adapter?: AdapterRun;
+}
+
+/** x [N, in] -> [N, out] through a linear layer of a block and, where there is one, its adapter. */
+export function project({ config, layer, weights, adapter }: LayerRun, role: LinearRole, x: tf.Tensor2D): tf.Tensor2D {
+  const path = config.family.linear[role];
+  const own = weights.linear[role];
+  if (path === undefined || !own) throw new Error(`${config.modelType} has no layer ${role}`);
+  return linear(x, own, modulePath(config, layer, path), adapter);
+}
+
+function linear(x: tf.Tensor2D, layer: Linear, module: string, run?: AdapterRun): tf.Tensor2D {
   let y: tf.Tensor = tf.matMul(x, layer.weight);
   if (layer.bias) y = tf.add(y, layer.bias);
   const factors = run?.adapter.factors[module];
   if (!run || !factors) return y as tf.Tensor2D;
   const input = run.dropout && run.dropout.rate > 0 ? tf.mul(x, dropoutMask(x.shape, module, run.dropout)) : x;
-  const low = tf.mul(tf.matMul(input as tf.Tensor2D, factors.a), run.adapter.scale);
+  const low = tf.mul(tf.matMul(input as tf.Tensor2D, factors.a), factors.scale);
   return tf.add(y, tf.matMul(low as tf.Tensor2D, factors.b));
 }
 
 /** Weights with the adapter added in: W + scale * A B. New tensors for the changed layers only; freeMerged frees just those. */
-export function mergeAdapter(weights: Weights, adapter: Adapter): Weights {
+export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: Adapter): Weights {
   const layers = weights.layers.map((layer, n): LayerWeights => {
-    const merged = LINEAR_NAMES.map((name): [LinearName, Linear] => {
-      const factors = adapter.factors[`model.layers.${n}.${modulePath(name)}`];
-      const old = layer.linear[name];
-      if (!factors) return [name, old];
+    const linear: { [role in LinearRole]?: Linear } = { ...layer.linear };
+    for (const { role, path } of linearLayers(config)) {
+      const factors = adapter.factors[modulePath(config, n, path)];
+      const old = layer.linear[role];
+      if (!factors || !old) continue;
       const weight = tf.tidy(
-        () => tf.add(old.weight, tf.mul(tf.matMul(factors.a, factors.b), adapter.scale)) as tf.Tensor2D,
+        () => tf.add(old.weight, tf.mul(tf.matMul(factors.a, factors.b), factors.scale)) as tf.Tensor2D,
       );
-      return [name, { ...old, weight }];
-    });
-    return { ...layer, linear: Object.fromEntries(merged) as LayerWeights['linear'] };
+      linear[role] = { ...old, weight };
+    }
+    return { ...layer, linear };
   });
   return { ...weights, layers };
 }
@@ -134,9 +154,7 @@ export function mergeAdapter(weights: Weights, adapter: Adapter): Weights {
 /** Frees what mergeAdapter made and leaves what `weights` owns. */
 export function freeMerged(merged: Weights, weights: Weights): void {
   merged.layers.forEach((layer, n) => {
-    for (const name of LINEAR_NAMES) {
-      const tensor = layer.linear[name].weight;
-      if (tensor !== weights.layers[n]?.linear[name].weight) tensor.dispose();
-    }
+    for (const [role, { weight }] of Object.entries(layer.linear))
+      if (weight !== weights.layers[n]?.linear[role as LinearRole]?.weight) weight.dispose();
   });
 }

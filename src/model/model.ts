@@ -1,11 +1,50 @@
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Activation } from './activation';
 import type { ChatTemplate } from './chatTemplate';
-import type { Family } from './family';
+import type { Family, LinearRole, NormPlace } from './family';
 import type { Tokenizer } from './tokenizer';
 
-/** Numbers of a decoder, from config.json. */
+/** How rotary frequencies are stretched for texts longer than those of the training (transformers' modeling_rope_utils.py). */
+export type RopeScaling =
+  | { type: 'linear'; factor: number }
+  | { type: 'dynamic'; factor: number; maxPositions: number }
+  | {
+      type: 'llama3';
+      factor: number;
+      lowFrequencyFactor: number;
+      highFrequencyFactor: number;
+      originalMaxPositions: number;
+    }
+  | {
+      type: 'yarn';
+      factor: number;
+      attentionFactor?: number;
+      mscale?: number;
+      mscaleAllDim?: number;
+      betaFast: number;
+      betaSlow: number;
+      truncate: boolean;
+      originalMaxPositions: number;
+    }
+  | {
+      type: 'longrope';
+      short: readonly number[];
+      long: readonly number[];
+      attentionFactor: number;
+      originalMaxPositions: number;
+    };
+
+export interface Rope {
+  theta: number;
+  /** How many of a head's numbers are turned, the first ones; the others stay as they are. */
+  rotary: number;
+  scaling?: RopeScaling;
+}
+
+/** Numbers of a decoder, from config.json, and the row of its family. */
 export interface DecoderConfig {
   modelType: string;
+  family: Family;
   vocabularySize: number;
   hiddenSize: number;
   intermediateSize: number;
@@ -14,15 +53,23 @@ export interface DecoderConfig {
   keyValueHeads: number;
   headDim: number;
   maxPositions: number;
+  activation: Activation;
   normEpsilon: number;
-  ropeTheta: number;
-  /** `llama3` scaling, where config.json has it. */
-  ropeScaling?: {
-    factor: number;
-    lowFrequencyFactor: number;
-    highFrequencyFactor: number;
-    originalMaxPositions: number;
-  };
+  /** None where positions are learned. */
+  rope?: Rope;
+  /** Of the layers with a window, where it is another. */
+  windowRope?: Rope;
+  /** Attention scores are q k times this. */
+  queryScale: number;
+  /** Soft caps: cap tanh(x / cap). */
+  attentionCap?: number;
+  logitCap?: number;
+  /** Tokens that a windowed layer's query sees, its own included. */
+  window?: number;
+  /** Per layer. */
+  windowed: readonly boolean[];
+  /** Attention and feed-forward both start from the block's input. */
+  parallelResidual: boolean;
   tied: boolean;
   attentionBias: boolean;
   mlpBias: boolean;
@@ -30,27 +77,28 @@ export interface DecoderConfig {
   eosIds: readonly number[];
 }
 
-/** A linear layer. weight [in, out] (transposed from the file's [out, in]), bias [out]. */
+/** A linear layer. weight [in, out] (transposed where the file has [out, in]), bias [out]. */
 export interface Linear {
   weight: Tensor2D;
   bias?: Tensor1D;
 }
 
-/** The linear layers LoRA may adapt, by their names in the files. */
-export const LINEAR_NAMES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
-export type LinearName = (typeof LINEAR_NAMES)[number];
-
-export interface LayerWeights {
-  inputNorm: Tensor1D;
-  postNorm: Tensor1D;
-  linear: { readonly [name in LinearName]: Linear };
+export interface Norm {
+  weight: Tensor1D;
+  bias?: Tensor1D;
 }
 
-/** All weights in float32. The embedding is [V, D]; the head is the transposed embedding [D, V] where tied, else its own. */
+export interface LayerWeights {
+  norms: { readonly [place in NormPlace]?: Norm };
+  linear: { readonly [role in LinearRole]?: Linear };
+}
+
+/** All weights in float32. embedding [V, D]; positions [P, D] where they are learned; head [D, V], none where it is the embedding's. */
 export interface Weights {
   embedding: Tensor2D;
-  head: Tensor2D;
-  norm: Tensor1D;
+  positions?: Tensor2D;
+  head?: Tensor2D;
+  norm: Norm;
   layers: readonly LayerWeights[];
 }
 
@@ -58,7 +106,6 @@ export interface Weights {
 export interface Model {
   folder: string;
   config: DecoderConfig;
-  family: Family;
   weights: Weights;
   tokenizer: Tokenizer;
   chat: ChatTemplate;

@@ -4,11 +4,11 @@ import { join, resolve } from 'node:path';
 import { Problem } from '../base/problem';
 import { type ChatTemplate, makeChatTemplate } from './chatTemplate';
 import { freeConstants } from './constants';
-import { familyOf } from './family';
 import type { DecoderConfig, Model } from './model';
 import { readConfig } from './readConfig';
-import { weightFiles } from './safetensorsSource';
+import { SafetensorsSource, weightFiles } from './safetensorsSource';
 import { makeTokenizer, type Tokenizer } from './tokenizer';
+import type { WeightSource } from './weightSource';
 import { freeWeights, loadWeights } from './weights';
 
 type Json = { [key: string]: unknown };
@@ -20,13 +20,12 @@ type Json = { [key: string]: unknown };
  */
 export async function openModel(folder: string): Promise<Model> {
   const { config, tokenizer, chat } = openTokenizer(folder);
-  const weights = loadWeights(folder, config);
+  const weights = withSource(folder, (source) => loadWeights(source, config));
   const sha256 = hashModel(folder);
   let open = true;
   return {
     folder: resolve(folder),
     config,
-    family: familyOf(config.modelType, join(folder, 'config.json')),
     weights,
     tokenizer,
     chat,
@@ -38,6 +37,15 @@ export async function openModel(folder: string): Promise<Model> {
       freeConstants(config);
     },
   };
+}
+
+function withSource<T>(folder: string, use: (source: WeightSource) => T): T {
+  const source = new SafetensorsSource(folder);
+  try {
+    return use(source);
+  } finally {
+    source.close();
+  }
 }
 
 /** All of a model folder but its weights: what checks and estimates need. */

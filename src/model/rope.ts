@@ -1,57 +1,60 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { constantsOf } from './constants';
-import type { DecoderConfig } from './model';
+import { dependsOnLength, frequenciesOf } from './frequencies';
+import type { DecoderConfig, Rope } from './model';
 
-/** cos and sin for every number of a flat row of heads, [1 or B, T * heads * headDim]; those of q hold 1/sqrt(headDim) too. */
+/** cos and sin for every number of a flat row of heads, [1 or B, T * heads * headDim]; those of q hold the scale of the scores too. */
 export interface RopeTables {
   q: { cos: tf.Tensor2D; sin: tf.Tensor2D };
   k: { cos: tf.Tensor2D; sin: tf.Tensor2D };
-  /** [headDim, headDim]: x R = (-second half, first half). One product instead of two slices, a negation and a concat. */
+  /** [headDim, headDim]: x R = (-second half, first half) of what is turned, 0 elsewhere. One product instead of two slices, a negation and a concat. */
   rotate: tf.Tensor2D;
 }
 
-/** Inverse frequencies [headDim / 2], with `llama3` scaling (transformers' modeling_rope_utils.py) where config has it. */
-export function inverseFrequencies(config: DecoderConfig): Float32Array {
-  const { headDim, ropeTheta, ropeScaling } = config;
-  return Float32Array.from({ length: headDim / 2 }, (_, i) => {
-    const frequency = 1 / ropeTheta ** ((2 * i) / headDim);
-    if (!ropeScaling) return frequency;
-    const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalMaxPositions } = ropeScaling;
-    const waves = (originalMaxPositions * frequency) / (2 * Math.PI);
-    if (waves < low) return frequency / factor;
-    if (waves > high) return frequency;
-    const smooth = (waves - low) / (high - low);
-    return ((1 - smooth) * frequency) / factor + smooth * frequency;
-  });
+export interface RopeRange {
+  /** T. */
+  length: number;
+  /** Tokens seen at the end of the pass, those of the cache included. */
+  seen: number;
+  /** [B, T] int32; default: 0..T-1 in every row, whose tables are made once per length. */
+  positions?: tf.Tensor2D;
 }
 
-/** Tables for positions [B, T] (int32), or for 0..length-1 in every row, which are made once per length. */
-export function ropeTables(config: DecoderConfig, length: number, positions?: tf.Tensor2D): RopeTables {
+/** Tables of one rope (`name` tells two ropes of a config apart). */
+export function ropeTables(config: DecoderConfig, name: string, rope: Rope, range: RopeRange): RopeTables {
   const { heads, keyValueHeads, headDim } = config;
+  const { length, seen, positions } = range;
   const constants = constantsOf(config);
-  const [rotate] = constants.get('rotate', () => [rotation(headDim)]) as [tf.Tensor2D];
-  const fromAngles = (rows: number, angles: tf.Tensor) => {
-    const scale = 1 / Math.sqrt(headDim);
-    const [cos, sin] = [tf.cos(angles), tf.sin(angles)];
+  const [rotate] = constants.get(`rotate ${rope.rotary}`, () => [rotation(headDim, rope.rotary)]) as [tf.Tensor2D];
+  const fromPositions = (rows: number, places: tf.Tensor) => {
+    const [cos, sin] = turns(rope, headDim, seen, places);
     const flat = (x: tf.Tensor, n: number) => tf.reshape(tf.tile(x, [1, n]), [rows, length * n * headDim]);
     return [
-      flat(tf.mul(cos, scale), heads),
-      flat(tf.mul(sin, scale), heads),
+      flat(tf.mul(cos, config.queryScale), heads),
+      flat(tf.mul(sin, config.queryScale), heads),
       flat(cos, keyValueHeads),
       flat(sin, keyValueHeads),
     ];
   };
-  const frequencies = () => {
-    const half = inverseFrequencies(config);
-    return tf.tensor2d([...half, ...half], [1, headDim]);
-  };
+  const key = `rope ${name} ${length}${dependsOnLength(rope) ? ` ${seen}` : ''}`;
   const made = positions
-    ? fromAngles(positions.shape[0], tf.mul(tf.reshape(tf.cast(positions, 'float32'), [-1, 1]), frequencies()))
-    : constants.get(`rope ${length}`, () =>
-        fromAngles(1, tf.mul(tf.reshape(tf.range(0, length, 1, 'float32'), [-1, 1]), frequencies())),
-      );
+    ? fromPositions(positions.shape[0], tf.cast(positions, 'float32'))
+    : constants.get(key, () => fromPositions(1, tf.range(0, length, 1, 'float32')));
   const [cosQ, sinQ, cosK, sinK] = made as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
   return { q: { cos: cosQ, sin: sinQ }, k: { cos: cosK, sin: sinK }, rotate };
+}
+
+/** cos and sin of positions (any shape, N in all), [N, headDim] each. */
+function turns(rope: Rope, headDim: number, seen: number, positions: tf.Tensor): [tf.Tensor2D, tf.Tensor2D] {
+  const { inverse, factor } = frequenciesOf(rope, seen);
+  // What is not turned has the angle 0.
+  const still = headDim - rope.rotary;
+  const row = tf.tensor2d([...inverse, ...inverse, ...new Array<number>(still).fill(0)], [1, headDim]);
+  const angles: tf.Tensor2D = tf.mul(tf.reshape(positions, [-1, 1]), row);
+  if (factor === 1) return [tf.cos(angles), tf.sin(angles)];
+  const factors = new Float32Array(headDim).fill(factor, 0, rope.rotary).fill(1, rope.rotary);
+  const scale = tf.tensor2d(factors, [1, headDim]);
+  return [tf.mul(tf.cos(angles), scale), tf.mul(tf.sin(angles), scale)];
 }
 
 /** x [B*T, heads*headDim] turned by its positions; same shape. */
@@ -66,8 +69,8 @@ export function applyRope(
   return tf.reshape(tf.add(tf.mul(rows, table.cos), tf.mul(turned, table.sin)), x.shape) as tf.Tensor2D;
 }
 
-function rotation(headDim: number): tf.Tensor2D {
-  const half = headDim / 2;
+function rotation(headDim: number, rotary: number): tf.Tensor2D {
+  const half = rotary / 2;
   const values = new Float32Array(headDim * headDim);
   for (let i = 0; i < half; i++) {
     values[(i + half) * headDim + i] = -1;

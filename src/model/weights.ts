@@ -1,98 +1,83 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
-import {
-  type DecoderConfig,
-  type LayerWeights,
-  LINEAR_NAMES,
-  type Linear,
-  type LinearName,
-  type Weights,
-} from './model';
-import { SafetensorsSource } from './safetensorsSource';
-
-/** The file's path of a linear layer inside `model.layers.N`. */
-export function modulePath(name: LinearName): string {
-  return `${/^[qkvo]_/.test(name) ? 'self_attn' : 'mlp'}.${name}`;
-}
+import { type LinearRole, NORM_PLACES, type NormPlace } from './family';
+import { linearLayers, modulePath } from './linearLayers';
+import type { DecoderConfig, LayerWeights, Linear, Norm, Weights } from './model';
+import type { WeightSource } from './weightSource';
 
 /**
  * All weights in float32, tensor by tensor. The caller owns them: see freeWeights.
- * @throws Problem `weights` or `safetensors`.
+ * @throws Problem `weights` or what the source throws.
  */
-export function loadWeights(folder: string, config: DecoderConfig): Weights {
+export function loadWeights(source: WeightSource, config: DecoderConfig): Weights {
   const made: tf.Tensor[] = [];
   const keep = <T extends tf.Tensor>(tensor: T): T => {
     made.push(tensor);
     return tensor;
   };
-  const files = new SafetensorsSource(folder);
+  const { family, hiddenSize: d, vocabularySize: v, headDim } = config;
+  const { names } = family;
+  const vector = (name: string, size: number) => keep(tf.tensor1d(source.read(name, [size])));
+  const matrix = (name: string, rows: number, columns: number) =>
+    keep(tf.tensor2d(source.read(name, [rows, columns]), [rows, columns]));
+  const transposed = (name: string, rows: number, columns: number) =>
+    keep(tf.tensor2d(transpose(source.read(name, [rows, columns]), rows, columns), [columns, rows]));
+  const norm = (path: string, size: number): Norm => {
+    const weight = source.read(`${path}.weight`, [size]);
+    if (family.norm === 'rms+1') for (let i = 0; i < size; i++) weight[i] = 1 + (weight[i] as number);
+    const kept = keep(tf.tensor1d(weight));
+    return family.norm === 'layer' ? { weight: kept, bias: vector(`${path}.bias`, size) } : { weight: kept };
+  };
+  const normSize = (place: NormPlace): number => {
+    if (place !== 'q' && place !== 'k') return d;
+    return family.headNorm === 'each' ? headDim : headDim * (place === 'q' ? config.heads : config.keyValueHeads);
+  };
+  const layer = (n: number): LayerWeights => {
+    const linear: { [role in LinearRole]?: Linear } = {};
+    for (const { role, path, inputs, outputs, bias } of linearLayers(config)) {
+      const module = modulePath(config, n, path);
+      if (!bias && source.has(`${module}.bias`))
+        throw new Problem('weights', `tensor ${module}.bias is there although config.json asks for no bias.`, {
+          file: source.place,
+        });
+      const name = `${module}.weight`;
+      linear[role] = {
+        weight: family.stored === 'inOut' ? matrix(name, inputs, outputs) : transposed(name, outputs, inputs),
+        ...(bias ? { bias: vector(`${module}.bias`, outputs) } : {}),
+      };
+    }
+    const norms: { [place in NormPlace]?: Norm } = {};
+    for (const place of NORM_PLACES) {
+      const path = family.norms[place];
+      if (path !== undefined) norms[place] = norm(modulePath(config, n, path), normSize(place));
+    }
+    return { norms, linear };
+  };
   try {
-    const vector = (name: string, size: number) => keep(tf.tensor1d(files.read(name, [size])));
-    const transposed = (name: string, rows: number, columns: number) =>
-      keep(tf.tensor2d(transpose(files.read(name, [rows, columns]), rows, columns), [columns, rows]));
-    const { hiddenSize: d, vocabularySize: v } = config;
-    const sizes = linearSizes(config);
-    const layer = (n: number): LayerWeights => {
-      const linear = (name: LinearName): Linear => {
-        const { inputs, outputs, bias } = sizes[name];
-        const path = `model.layers.${n}.${modulePath(name)}`;
-        if (!bias && files.has(`${path}.bias`))
-          throw new Problem('weights', `tensor ${path}.bias is there although config.json asks for no bias.`, {
-            file: folder,
-          });
-        return {
-          weight: transposed(`${path}.weight`, outputs, inputs),
-          ...(bias ? { bias: vector(`${path}.bias`, outputs) } : {}),
-        };
-      };
-      return {
-        inputNorm: vector(`model.layers.${n}.input_layernorm.weight`, d),
-        postNorm: vector(`model.layers.${n}.post_attention_layernorm.weight`, d),
-        linear: Object.fromEntries(LINEAR_NAMES.map((name) => [name, linear(name)])) as {
-          [name in LinearName]: Linear;
-        },
-      };
-    };
-    const rows = files.read('model.embed_tokens.weight', [v, d]);
     return {
-      embedding: keep(tf.tensor2d(rows, [v, d])),
-      head: config.tied ? keep(tf.tensor2d(transpose(rows, v, d), [d, v])) : transposed('lm_head.weight', v, d),
-      norm: vector('model.norm.weight', d),
+      embedding: matrix(`${names.embedding}.weight`, v, d),
+      ...(names.positions ? { positions: matrix(`${names.positions}.weight`, config.maxPositions, d) } : {}),
+      ...(config.tied ? {} : { head: transposed(`${names.head}.weight`, v, d) }),
+      norm: norm(names.finalNorm, d),
       layers: Array.from({ length: config.layers }, (_, n) => layer(n)),
     };
   } catch (error) {
     tf.dispose(made);
     throw error;
-  } finally {
-    files.close();
   }
-}
-
-/** Sizes of the seven linear layers of each block, and whether they have a bias. */
-export function linearSizes(config: DecoderConfig): {
-  [name in LinearName]: { inputs: number; outputs: number; bias: boolean };
-} {
-  const { hiddenSize: d, intermediateSize: f, heads, keyValueHeads, headDim, attentionBias, mlpBias } = config;
-  const q = { inputs: d, outputs: heads * headDim, bias: attentionBias };
-  const kv = { inputs: d, outputs: keyValueHeads * headDim, bias: attentionBias };
-  const up = { inputs: d, outputs: f, bias: mlpBias };
-  return {
-    q_proj: q,
-    k_proj: kv,
-    v_proj: kv,
-    o_proj: { inputs: heads * headDim, outputs: d, bias: attentionBias },
-    gate_proj: up,
-    up_proj: up,
-    down_proj: { inputs: f, outputs: d, bias: mlpBias },
-  };
 }
 
 export function freeWeights(weights: Weights): void {
-  tf.dispose([weights.embedding, weights.head, weights.norm]);
-  for (const layer of weights.layers) {
-    tf.dispose([layer.inputNorm, layer.postNorm]);
-    for (const name of LINEAR_NAMES) tf.dispose([layer.linear[name].weight, layer.linear[name].bias ?? []]);
+  tf.dispose([weights.embedding, weights.head ?? [], weights.positions ?? []]);
+  freeNorm(weights.norm);
+  for (const { norms, linear } of weights.layers) {
+    for (const norm of Object.values(norms)) freeNorm(norm);
+    for (const { weight, bias } of Object.values(linear)) tf.dispose([weight, bias ?? []]);
   }
+}
+
+function freeNorm({ weight, bias }: Norm): void {
+  tf.dispose([weight, bias ?? []]);
 }
 
 /** [rows, columns] -> [columns, rows], by blocks that fit the processor's cache. */

@@ -25,7 +25,7 @@ export interface TrainState {
 export async function saveCheckpoint(
   run: string,
   state: TrainState,
-  about: { baseModel: string; keep: number },
+  about: { config: DecoderConfig; baseModel: string; keep: number },
 ): Promise<{ folder: string; adapterSha256: string }> {
   const partial = join(runFile(run, 'checkpoints'), PARTIAL);
   rmSync(partial, { recursive: true, force: true });

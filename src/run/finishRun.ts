@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { isFile, readJson, writeAtomic, writeJson } from '../base/files';
 import { saveAdapter } from '../model/adapter';
+import type { Model } from '../model/model';
 import { emptyView, foldAll } from '../records/fold';
 import { RECORD_VERSION, type RunRecord } from '../records/record';
 import { reportMarkdown } from '../records/report';
@@ -16,9 +17,15 @@ import { stamp, type Writer } from './writer';
 /** The trained adapter in PEFT's format, what is derived from the records, and last the record that says the run has finished. */
 export async function finishRun(
   folder: string,
-  { config, state, writer }: { config: RunConfigFile; state: TrainState; writer: Writer },
+  {
+    config,
+    model,
+    state,
+    writer,
+  }: { config: RunConfigFile; model: Pick<Model, 'config'>; state: TrainState; writer: Writer },
 ): Promise<void> {
   const adapterSha256 = await saveAdapter(runFile(folder, 'adapter'), state.adapter, {
+    config: model.config,
     baseModel: config.resolved.model,
   });
   const records = readRecords(folder);

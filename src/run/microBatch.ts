@@ -128,7 +128,7 @@ async function attackBatch(
   batch: Batch,
   index: number,
 ): Promise<Attacked> {
-  const weights = mergeAdapter(model.weights, adapter);
+  const weights = mergeAdapter(model.config, model.weights, adapter);
   try {
     const random = new Random(resolved.seed, `attack ${index}`);
     return await runAttack(embeddingAttack, { model, weights, embeddingNorm }, batch, resolved.attack, random);

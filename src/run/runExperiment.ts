@@ -131,7 +131,7 @@ async function session(
       writer.record({ kind: 'stopped', step: state.step });
       return 'stopped';
     }
-    await finishRun(folder, { config, state, writer });
+    await finishRun(folder, { config, model: setup.model, state, writer });
     return 'finished';
   } catch (error) {
     const problem = toProblemData(error);
@@ -209,7 +209,8 @@ async function work(all: Work): Promise<boolean> {
     const references = await cleanReferences(setup);
     const save = (now: TrainState) => {
       lock.check();
-      return saveCheckpoint(folder, now, { baseModel: resolved.model, keep: resolved.checkpoints.keep });
+      const { config } = setup.model;
+      return saveCheckpoint(folder, now, { config, baseModel: resolved.model, keep: resolved.checkpoints.keep });
     };
     for await (const output of train(setup, state, { stopRequested: links.stopRequested, save, references }))
       writer.write(output);
@@ -223,7 +224,7 @@ async function evaluate({ links, writer, setup, state, kept }: Work, phase: Phas
   const { model, resolved, embeddingNorm, units } = setup;
   const { step } = state;
   const missing: readonly Unit[] = units.filter((unit) => !kept.units.has(unitKey(phase, step, unit.metric)));
-  const weights = mergeAdapter(model.weights, state.adapter);
+  const weights = mergeAdapter(model.config, model.weights, state.adapter);
   const { system, seed, evaluation: options } = resolved;
   try {
     for (const unit of missing) {

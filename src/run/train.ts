@@ -157,7 +157,7 @@ async function readScalars(
 
 async function* evaluateDuring(setup: Setup, { adapter, step }: TrainState): AsyncGenerator<Output> {
   const { model, resolved, embeddingNorm, during } = setup;
-  const weights = mergeAdapter(model.weights, adapter);
+  const weights = mergeAdapter(model.config, model.weights, adapter);
   try {
     const { system, seed, evaluation: options } = resolved;
     if (during) yield* during.run({ model, weights, embeddingNorm, options, system, seed, phase: 'during', step });

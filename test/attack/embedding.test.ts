@@ -19,7 +19,7 @@ let target: Target;
 before(async () => {
   await startTestEngine();
   const model = await openModel(tinyFolder);
-  const weights = mergeAdapter(model.weights, loadAdapter(adapterFolder, model.config));
+  const weights = mergeAdapter(model.config, model.weights, loadAdapter(adapterFolder, model.config));
   target = { model, weights, embeddingNorm: await meanEmbeddingNorm(model.weights.embedding) };
 });
 after(() => tf.disposeVariables());

@@ -8,7 +8,6 @@ import { GENERATION_CONFIG, KEEPER_CONFIG } from '../../keeper/shape';
 import { RECIPE, type Recipe, train } from '../../keeper/train';
 import { makeWorld } from '../../keeper/world';
 import { Random } from '../../src/base/random';
-import { familyOf } from '../../src/model/family';
 import { readConfig } from '../../src/model/readConfig';
 import { startEngine } from '../../src/tensor/engine';
 
@@ -47,7 +46,7 @@ before(async () => {
 
 async function trained(recipe: Recipe) {
   const losses: number[] = [];
-  const model = { config, family: familyOf('llama', 'config.json') };
+  const model = { config };
   const parameters = await train({ model, corpus, encoder, recipe }, ({ loss }) => losses.push(loss));
   const embedding = await parameters['model.embed_tokens.weight']?.data();
   return { losses, parameters, embedding: embedding ?? assert.fail('no embedding') };
@@ -78,7 +77,7 @@ test('the gradient reaches the embedding through both of its uses', () => {
     tf.sum(
       tf.mul(
         weightsOf({ ...config, layers: 0 }, { 'model.embed_tokens.weight': table, 'model.norm.weight': tf.ones([2]) })
-          .head,
+          .head!,
         [
           [1, 2],
           [3, 4],

@@ -20,7 +20,7 @@ const padded = (rows: readonly number[][]) => {
 const allLogits = (model: Model, ids: tf.Tensor2D) =>
   tf.tidy(() => {
     const { hidden } = decode(model, model.weights, { embeddings: embed(model.weights, ids) });
-    return logits(model.weights, tf.reshape(hidden, [-1, model.config.hiddenSize]));
+    return logits(model.config, model.weights, tf.reshape(hidden, [-1, model.config.hiddenSize]));
   });
 
 for (const { name, folder, expected } of goldenModels) {
@@ -50,7 +50,7 @@ for (const { name, folder, expected } of goldenModels) {
       const select = tf.tensor1d(places, 'int32');
       const { hidden } = decode(model, model.weights, { embeddings: embeddings as tf.Tensor3D, select });
       assert.deepEqual(hidden.shape, [1, places.length, model.config.hiddenSize]);
-      const chosen = logits(model.weights, tf.reshape(hidden, [places.length, -1]));
+      const chosen = logits(model.config, model.weights, tf.reshape(hidden, [places.length, -1]));
       return targetLogProbs(chosen, tf.tensor1d(targets, 'int32'));
     };
     const embeddings = embed(model.weights, padded(rows));
@@ -81,7 +81,7 @@ for (const { name, folder, expected } of goldenModels) {
         const next = decode(model, model.weights, { embeddings, cache });
         assert.ok(next.cache);
         cache = next.cache;
-        parts.push(logits(model.weights, tf.reshape(next.hidden, [-1, model.config.hiddenSize])));
+        parts.push(logits(model.config, model.weights, tf.reshape(next.hidden, [-1, model.config.hiddenSize])));
       }
       return tf.concat(parts).dataSync();
     });

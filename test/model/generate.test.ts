@@ -27,7 +27,7 @@ const lastLogits = (model: Model, ids: readonly number[], delta?: Float32Array) 
         )
       : rows;
     const { hidden } = decode(model, model.weights, { embeddings: embeddings as tf.Tensor3D });
-    return logits(model.weights, tf.reshape(hidden, [ids.length, -1]))
+    return logits(model.config, model.weights, tf.reshape(hidden, [ids.length, -1]))
       .dataSync()
       .slice(-model.config.vocabularySize);
   });
@@ -60,7 +60,7 @@ test("greedy tokens with an adapter are PyTorch's, separate and merged", async (
   const adapter = loadAdapter(adapterFolder, model.config);
   const input = { prompts: [golden.tinyLlama.greedy[0]!.prompt], maxNewTokens: 12, stopIds: [] };
   assert.deepEqual(await generate(model, { ...input, adapter }), [golden.adapter.greedy]);
-  const weights = mergeAdapter(model.weights, adapter);
+  const weights = mergeAdapter(model.config, model.weights, adapter);
   assert.deepEqual(await generate(model, { ...input, weights }), [golden.adapter.greedy]);
   freeMerged(weights, model.weights);
   freeAdapter(adapter);

@@ -31,13 +31,13 @@ const rowLogits = (model: Model, row: readonly number[], run?: AdapterRun, weigh
   tf.tidy(() => {
     const embeddings = embed(weights, tf.tensor2d([...row], [1, row.length], 'int32'));
     const { hidden } = decode(model, weights, { embeddings }, run);
-    return logits(weights, tf.reshape(hidden, [row.length, -1]));
+    return logits(model.config, weights, tf.reshape(hidden, [row.length, -1]));
   });
 
 test("logits with a PEFT adapter are PyTorch's, separate or merged", async () => {
   const model = await openModel(tinyFolder);
   const adapter = loadAdapter(adapterFolder, model.config);
-  const merged = mergeAdapter(model.weights, adapter);
+  const merged = mergeAdapter(model.config, model.weights, adapter);
   rows.forEach((row, i) => {
     const separate = rowLogits(model, row, { adapter }).dataSync();
     assert.ok(farthest(separate, golden.adapter.logits[i]!) < 1e-4);
@@ -82,13 +82,14 @@ test('an adapter written and read again is the same bit for bit, and so are the 
   const model = await openModel(tinyFolder);
   const folder = temporaryFolder();
   const first = loadAdapter(adapterFolder, model.config);
-  const sha256 = await saveAdapter(folder, first, { baseModel: 'tinyLlama' });
+  const sha256 = await saveAdapter(folder, first, { config: model.config, baseModel: 'tinyLlama' });
   const second = loadAdapter(folder, model.config);
   assert.deepEqual(second.options, first.options);
-  assert.equal(second.scale, first.scale);
+  const scales = (adapter: Adapter) => Object.values(adapter.factors).map(({ scale }) => scale);
+  assert.deepEqual(scales(second), scales(first));
   for (const [name, tensor] of Object.entries(adapterParameters(first)))
     assert.deepEqual(adapterParameters(second)[name]!.dataSync(), tensor.dataSync(), name);
-  assert.equal(await saveAdapter(folder, second, { baseModel: 'tinyLlama' }), sha256);
+  assert.equal(await saveAdapter(folder, second, { config: model.config, baseModel: 'tinyLlama' }), sha256);
   // PEFT's own file holds the same names, shapes and numbers.
   const theirs = decodeSafetensors(readFileSync(join(adapterFolder, 'adapter_model.safetensors')));
   assert.deepEqual(decodeSafetensors(await encodeAdapter(first)), theirs);
@@ -160,9 +161,14 @@ test('a folder that is no plain LoRA of this model gives one problem that says s
     );
   };
   attempt({ peft_type: 'IA3' }, /peft_type/);
-  attempt({ use_dora: true }, /use_dora/);
+  attempt({ use_dora: true }, /DoRA/);
+  attempt({ modules_to_save: ['lm_head'] }, /modules_to_save/);
+  attempt({ init_lora_weights: 'pissa' }, /changes the base model/);
+  attempt({ lora_dropout: 2 }, /lora_dropout/);
+  attempt({ lora_alpha: 'much' }, /lora_alpha must be a positive number/);
+  attempt({ alpha_pattern: { '(a+)+': 4 } }, /plain paths/);
   attempt({ bias: 'all' }, /bias/);
-  attempt({ rank_pattern: { q_proj: 4 } }, /rank_pattern/);
+  attempt({ rank_pattern: { q_proj: 4 } }, /has the shape/);
   attempt({ r: 3 }, /has the shape/);
   assert.throws(() => loadAdapter(adapterFolder, { ...model.config, layers: 1 }), /fits no layer/);
   assert.throws(() => loadAdapter(tinyFolder, model.config), /no PEFT adapter/);

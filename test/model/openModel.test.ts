@@ -51,8 +51,8 @@ test('shards give the same weights as one file', async () => {
   const [one, two] = [await openModel(tinyFolder), await openModel(folder)];
   assert.deepEqual(two.weights.embedding.dataSync(), one.weights.embedding.dataSync());
   assert.deepEqual(
-    two.weights.layers[1]!.linear.down_proj.weight.dataSync(),
-    one.weights.layers[1]!.linear.down_proj.weight.dataSync(),
+    two.weights.layers[1]!.linear.down!.weight.dataSync(),
+    one.weights.layers[1]!.linear.down!.weight.dataSync(),
   );
   assert.notEqual(two.sha256, one.sha256);
   one.close();
@@ -128,7 +128,7 @@ test('a trained model from elsewhere gives its reference numbers', {
   const all = tf.tidy(() => {
     const embeddings = embed(model.weights, tf.tensor2d(ids, [1, ids.length], 'int32'));
     const { hidden } = decode(model, model.weights, { embeddings });
-    return logits(model.weights, tf.reshape(hidden, [ids.length, -1]));
+    return logits(model.config, model.weights, tf.reshape(hidden, [ids.length, -1]));
   });
   assert.deepEqual(Array.from(tf.argMax(all, 1).dataSync()), reference.argmax);
   const values = all.dataSync();

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Problem } from '../../src/base/problem';
+import { frequenciesOf } from '../../src/model/frequencies';
 import { readConfig } from '../../src/model/readConfig';
-import { inverseFrequencies } from '../../src/model/rope';
 import { biasedFolder, tinyFolder } from './golden';
 
 const json = (folder: string) => JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as object;
@@ -20,14 +20,15 @@ test('both dialects of rope mean the same', () => {
   const older = readConfig({ ...tiny, rope_theta: 5e5, rope_scaling: { type: 'llama3', ...scaling } }, 'x');
   assert.deepEqual(five, four);
   assert.deepEqual(older, four);
-  assert.equal(four.ropeTheta, 5e5);
-  assert.deepEqual(four.ropeScaling, {
+  assert.equal(four.rope?.theta, 5e5);
+  assert.deepEqual(four.rope?.scaling, {
+    type: 'llama3',
     factor: 8,
     lowFrequencyFactor: 1,
     highFrequencyFactor: 4,
     originalMaxPositions: 128,
   });
-  assert.equal(readConfig({ ...tiny, rope_scaling: { rope_type: 'default' } }, 'x').ropeScaling, undefined);
+  assert.equal(readConfig({ ...tiny, rope_scaling: { rope_type: 'default' } }, 'x').rope?.scaling, undefined);
 });
 
 test('switches, sizes and end tokens are read', () => {
@@ -44,9 +45,9 @@ test('switches, sizes and end tokens are read', () => {
 });
 
 test('scaled frequencies: high ones stay, low ones are divided, between them a blend', () => {
-  const config = readConfig(json(biasedFolder), 'x');
-  const scaled = inverseFrequencies(config);
-  const plain = inverseFrequencies({ ...config, ropeScaling: undefined });
+  const rope = readConfig(json(biasedFolder), 'x').rope!;
+  const { inverse: scaled } = frequenciesOf(rope, 1);
+  const { inverse: plain } = frequenciesOf({ ...rope, scaling: undefined }, 1);
   assert.equal(scaled[0], plain[0]);
   assert.ok(scaled[1]! < plain[1]! && scaled[1]! > plain[1]! / 8);
   assert.ok(Math.abs(scaled[3]! - plain[3]! / 8) < 1e-9);
@@ -68,10 +69,15 @@ test('a config that cannot be run is one problem that says what and where', () =
   attempt({ num_hidden_layers: 1.5 }, 'modelConfig', /whole number, found 1.5/);
   attempt({ num_key_value_heads: 3 }, 'modelConfig', /divisor of num_attention_heads \(4\)/);
   attempt({ head_dim: 5 }, 'modelConfig', /even/);
-  attempt({ hidden_act: 'relu' }, 'modelConfig', /"silu"/);
+  attempt({ hidden_act: 'mish' }, 'modelConfig', /one of silu, gelu/);
   attempt({ attention_bias: 'yes' }, 'modelConfig', /true or false/);
   attempt({ eos_token_id: 'end' }, 'modelConfig', /token id/);
-  attempt({ rope_scaling: { rope_type: 'yarn', factor: 2 } }, 'modelConfig', /rope_scaling.rope_type .* found "yarn"/);
+  attempt({ rope_scaling: { rope_type: 'spiral' } }, 'modelConfig', /rope_scaling.rope_type .* found "spiral"/);
+  attempt({ rope_scaling: { type: 'linear' } }, 'modelConfig', /rope_scaling.factor must be a positive number/);
+  attempt({ rope_scaling: { type: 'longrope', long_factor: [1] } }, 'modelConfig', /short_factor must be a list of 2/);
+  attempt({ model_type: 'gemma2', use_bidirectional_attention: true }, 'modelConfig', /must be false/);
+  attempt({ model_type: 'gemma2', layer_types: ['full_attention'] }, 'modelConfig', /layer_types must be a list of 2/);
+  attempt({ model_type: 'gpt_neox', rotary_pct: 2 }, 'modelConfig', /rotary_pct must be a share/);
   attempt({ rope_scaling: 4 }, 'modelConfig', /rope_scaling must be an object/);
   attempt({ quantization_config: {} }, 'quantized', /not supported/);
   assert.throws(() => readConfig([], 'x'), /one JSON object/);
