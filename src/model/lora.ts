@@ -4,7 +4,8 @@ import { Random } from '../base/random';
 import { dropoutMask } from './dropout';
 import type { LinearRole } from './family';
 import { type LinearLayer, linearLayers, modulePath } from './linearLayers';
-import type { DecoderConfig, LayerWeights, Linear, Weights } from './model';
+import type { DecoderConfig, LayerWeights, Linear, LoraFactors, Weights } from './model';
+import { multiplyQuantized } from './quantized';
 
 // LoRA (arXiv 2106.09685) as PEFT does it: y = x W + scale * (dropout(x) A) B, scale = alpha / rank.
 
@@ -14,13 +15,6 @@ export interface LoraOptions {
   /** Rate of dropout on the adapter's input while training. */
   dropout: number;
   targets: 'all-linear' | readonly string[];
-}
-
-/** a [in, rank], b [rank, out]; x a b is multiplied by scale. */
-export interface LoraFactors {
-  a: tf.Tensor2D;
-  b: tf.Tensor2D;
-  scale: number;
 }
 
 /** Factors by module path, e.g. 'model.layers.0.self_attn.q_proj'. Its owner frees it: freeAdapter. */
@@ -124,16 +118,24 @@ export function project({ config, layer, weights, adapter }: LayerRun, role: Lin
 }
 
 function linear(x: tf.Tensor2D, layer: Linear, module: string, run?: AdapterRun): tf.Tensor2D {
-  let y: tf.Tensor = tf.matMul(x, layer.weight);
-  if (layer.bias) y = tf.add(y, layer.bias);
+  const { weight, bias, beside } = layer;
+  let y: tf.Tensor = 'codes' in weight ? multiplyQuantized(x, weight) : tf.matMul(x, weight);
+  if (bias) y = tf.add(y, bias);
+  if (beside) y = tf.add(y, throughFactors(x, beside));
   const factors = run?.adapter.factors[module];
   if (!run || !factors) return y as tf.Tensor2D;
   const input = run.dropout && run.dropout.rate > 0 ? tf.mul(x, dropoutMask(x.shape, module, run.dropout)) : x;
-  const low = tf.mul(tf.matMul(input as tf.Tensor2D, factors.a), factors.scale);
-  return tf.add(y, tf.matMul(low as tf.Tensor2D, factors.b));
+  return tf.add(y, throughFactors(input as tf.Tensor2D, factors));
 }
 
-/** Weights with the adapter added in: W + scale * A B. New tensors for the changed layers only; freeMerged frees just those. */
+function throughFactors(x: tf.Tensor2D, { a, b, scale }: LoraFactors): tf.Tensor2D {
+  return tf.matMul(tf.mul(tf.matMul(x, a), scale) as tf.Tensor2D, b);
+}
+
+/**
+ * Weights with the adapter added in: W + scale * A B. New tensors for the changed layers only; freeMerged frees just those. A weight of
+ * fewer bits keeps the adapter's factors beside it.
+ */
 export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: Adapter): Weights {
   const layers = weights.layers.map((layer, n): LayerWeights => {
     const linear: { [role in LinearRole]?: Linear } = { ...layer.linear };
@@ -141,8 +143,13 @@ export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: A
       const factors = adapter.factors[modulePath(config, n, path)];
       const old = layer.linear[role];
       if (!factors || !old) continue;
+      if ('codes' in old.weight) {
+        linear[role] = { ...old, beside: factors };
+        continue;
+      }
+      const whole = old.weight;
       const weight = tf.tidy(
-        () => tf.add(old.weight, tf.mul(tf.matMul(factors.a, factors.b), factors.scale)) as tf.Tensor2D,
+        () => tf.add(whole, tf.mul(tf.matMul(factors.a, factors.b), factors.scale)) as tf.Tensor2D,
       );
       linear[role] = { ...old, weight };
     }
@@ -155,6 +162,6 @@ export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: A
 export function freeMerged(merged: Weights, weights: Weights): void {
   merged.layers.forEach((layer, n) => {
     for (const [role, { weight }] of Object.entries(layer.linear))
-      if (weight !== weights.layers[n]?.linear[role as LinearRole]?.weight) weight.dispose();
+      if (!('codes' in weight) && weight !== weights.layers[n]?.linear[role as LinearRole]?.weight) weight.dispose();
   });
 }

@@ -2,6 +2,7 @@ import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import type { Activation } from './activation';
 import type { ChatTemplate } from './chatTemplate';
 import type { Family, LinearRole, NormPlace } from './family';
+import type { Quantized } from './quantized';
 import type { Tokenizer } from './tokenizer';
 
 /** How rotary frequencies are stretched for texts longer than those of the training (transformers' modeling_rope_utils.py). */
@@ -77,10 +78,19 @@ export interface DecoderConfig {
   eosIds: readonly number[];
 }
 
-/** A linear layer. weight [in, out] (transposed where the file has [out, in]), bias [out]. */
+/** A linear layer. weight [in, out] (transposed where the file has [out, in]), or in fewer bits as in the file; bias [out]. */
 export interface Linear {
-  weight: Tensor2D;
+  weight: Tensor2D | Quantized;
   bias?: Tensor1D;
+  /** What mergeAdapter cannot add to a weight of fewer bits: x a b scale, computed beside it. */
+  beside?: LoraFactors;
+}
+
+/** a [in, rank], b [rank, out]; x a b is multiplied by scale. */
+export interface LoraFactors {
+  a: Tensor2D;
+  b: Tensor2D;
+  scale: number;
 }
 
 export interface Norm {
@@ -93,7 +103,7 @@ export interface LayerWeights {
   linear: { readonly [role in LinearRole]?: Linear };
 }
 
-/** All weights in float32. embedding [V, D]; positions [P, D] where they are learned; head [D, V], none where it is the embedding's. */
+/** All weights, in float32 but for linear layers of fewer bits. embedding [V, D]; positions [P, D] where they are learned; head [D, V], none where it is the embedding's. */
 export interface Weights {
   embedding: Tensor2D;
   positions?: Tensor2D;

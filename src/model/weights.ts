@@ -3,13 +3,14 @@ import { Problem } from '../base/problem';
 import { type LinearRole, NORM_PLACES, type NormPlace } from './family';
 import { linearLayers, modulePath } from './linearLayers';
 import type { DecoderConfig, LayerWeights, Linear, Norm, Weights } from './model';
+import { type Precision, quantize } from './quantized';
 import type { WeightSource } from './weightSource';
 
 /**
- * All weights in float32, tensor by tensor. The caller owns them: see freeWeights.
+ * All weights, tensor by tensor; the linear layers in `precision`, everything else in float32. The caller owns them: see freeWeights.
  * @throws Problem `weights` or what the source throws.
  */
-export function loadWeights(source: WeightSource, config: DecoderConfig): Weights {
+export function loadWeights(source: WeightSource, config: DecoderConfig, precision: Precision = 'float32'): Weights {
   const made: tf.Tensor[] = [];
   const keep = <T extends tf.Tensor>(tensor: T): T => {
     made.push(tensor);
@@ -22,6 +23,12 @@ export function loadWeights(source: WeightSource, config: DecoderConfig): Weight
     keep(tf.tensor2d(source.read(name, [rows, columns]), [rows, columns]));
   const transposed = (name: string, rows: number, columns: number) =>
     keep(tf.tensor2d(transpose(source.read(name, [rows, columns]), rows, columns), [columns, rows]));
+  const linearWeight = (name: string, inputs: number, outputs: number) => {
+    const inOut = family.stored === 'inOut';
+    if (precision === 'float32') return inOut ? matrix(name, inputs, outputs) : transposed(name, outputs, inputs);
+    const values = source.read(name, inOut ? [inputs, outputs] : [outputs, inputs]);
+    return quantize(inOut ? transpose(values, inputs, outputs) : values, outputs, inputs, precision);
+  };
   const norm = (path: string, size: number): Norm => {
     const weight = source.read(`${path}.weight`, [size]);
     if (family.norm === 'rms+1') for (let i = 0; i < size; i++) weight[i] = 1 + (weight[i] as number);
@@ -40,9 +47,8 @@ export function loadWeights(source: WeightSource, config: DecoderConfig): Weight
         throw new Problem('weights', `tensor ${module}.bias is there although config.json asks for no bias.`, {
           file: source.place,
         });
-      const name = `${module}.weight`;
       linear[role] = {
-        weight: family.stored === 'inOut' ? matrix(name, inputs, outputs) : transposed(name, outputs, inputs),
+        weight: linearWeight(`${module}.weight`, inputs, outputs),
         ...(bias ? { bias: vector(`${module}.bias`, outputs) } : {}),
       };
     }
@@ -72,7 +78,7 @@ export function freeWeights(weights: Weights): void {
   freeNorm(weights.norm);
   for (const { norms, linear } of weights.layers) {
     for (const norm of Object.values(norms)) freeNorm(norm);
-    for (const { weight, bias } of Object.values(linear)) tf.dispose([weight, bias ?? []]);
+    for (const { weight, bias } of Object.values(linear)) tf.dispose(['codes' in weight ? [] : weight, bias ?? []]);
   }
 }
 

@@ -51,8 +51,8 @@ test('shards give the same weights as one file', async () => {
   const [one, two] = [await openModel(tinyFolder), await openModel(folder)];
   assert.deepEqual(two.weights.embedding.dataSync(), one.weights.embedding.dataSync());
   assert.deepEqual(
-    two.weights.layers[1]!.linear.down!.weight.dataSync(),
-    one.weights.layers[1]!.linear.down!.weight.dataSync(),
+    (two.weights.layers[1]!.linear.down!.weight as tf.Tensor2D).dataSync(),
+    (one.weights.layers[1]!.linear.down!.weight as tf.Tensor2D).dataSync(),
   );
   assert.notEqual(two.sha256, one.sha256);
   one.close();
