@@ -41,6 +41,18 @@ export const experimentSchema = z
       .string()
       .min(1)
       .meta({ description: 'A Hugging Face model folder, relative to this file, or builtin:keeper.' }),
+    precision: z
+      .enum(['float32', 'int8', 'nf4'])
+      .default('float32')
+      .meta({
+        description: "How the frozen model's linear layers are kept: fewer bits need less memory and more time.",
+        values: {
+          float32: 'as they are, 4 bytes per weight',
+          int8: '8-bit blocks, about 1 byte',
+          nf4: "QLoRA's 4-bit NormalFloat blocks, about half a byte",
+        },
+        paper: 'nf4',
+      }),
     system: z.string().optional().meta({ description: "System prompt, where the model's chat template has one." }),
     method: methodOptions,
     attack: attackOptions.prefault({}).meta({ description: 'The attack inside the training.' }),

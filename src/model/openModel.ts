@@ -5,11 +5,17 @@ import { Problem } from '../base/problem';
 import { type ChatTemplate, makeChatTemplate } from './chatTemplate';
 import { freeConstants } from './constants';
 import type { DecoderConfig, Model } from './model';
+import type { Precision } from './quantized';
 import { readConfig } from './readConfig';
 import { SafetensorsSource, weightFiles } from './safetensorsSource';
 import { makeTokenizer, type Tokenizer } from './tokenizer';
 import type { WeightSource } from './weightSource';
 import { freeWeights, loadWeights } from './weights';
+
+export interface OpenOptions {
+  /** How linear layers are kept; default float32. */
+  precision?: Precision;
+}
 
 type Json = { [key: string]: unknown };
 
@@ -18,9 +24,9 @@ type Json = { [key: string]: unknown };
  * have been started. The caller closes the model.
  * @throws Problem on anything missing, broken or not supported.
  */
-export async function openModel(folder: string): Promise<Model> {
+export async function openModel(folder: string, { precision }: OpenOptions = {}): Promise<Model> {
   const { config, tokenizer, chat } = openTokenizer(folder);
-  const weights = withSource(folder, (source) => loadWeights(source, config));
+  const weights = withSource(folder, (source) => loadWeights(source, config, precision));
   const sha256 = hashModel(folder);
   let open = true;
   return {

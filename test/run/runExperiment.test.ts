@@ -95,6 +95,21 @@ test('another seed gives another adapter', async () => {
   assert.notEqual(a, await run({ ...resolved, seed: 4 }, newFolder(folder, 'b')));
 });
 
+test('a base of fewer bits trains, each to an adapter of its own, and in the same bytes when it is stopped on the way', async () => {
+  const adapters = new Set<string>();
+  for (const precision of ['float32', 'int8', 'nf4']) {
+    const { folder, resolved } = tinyExperiment((yaml) =>
+      yaml.replace('steps: 6', 'steps: 2').replace('engine: wasm', `engine: wasm\nprecision: ${precision}`),
+    );
+    const hash = await run(resolved, newFolder(folder, 'whole'));
+    adapters.add(hash);
+    const pieces = newFolder(folder, 'pieces');
+    await inPieces(resolved, pieces, 11);
+    assert.equal(hashOf(pieces), hash);
+  }
+  assert.equal(adapters.size, 3);
+});
+
 for (const method of ['cat', 'capo', 'sft'])
   test(`a run of ${method} that is stopped again and again ends in the same bytes`, async () => {
     const { folder, resolved } = tinyExperiment((yaml) => yaml.replace('name: cat', `name: ${method}`));
