@@ -1,4 +1,5 @@
 import { Problem } from '../base/problem';
+import { encodeFloats } from './encodeFloats';
 
 // The safetensors format: 8 bytes header length (little endian), a JSON header, then the numbers, packed without gaps.
 
@@ -96,7 +97,7 @@ export function decodeTensor(bytes: Uint8Array, about: { name: string; dtype: st
 
 /** A whole file. Names are sorted and keys have one order, so equal tensors give equal bytes. */
 export function encodeSafetensors(tensors: {
-  readonly [name: string]: TensorData & { dtype?: 'F32' | 'F16' };
+  readonly [name: string]: TensorData & { dtype?: FloatType };
 }): Uint8Array {
   const header: { [name: string]: unknown } = { __metadata__: { format: 'pt' } };
   const parts: Uint8Array[] = [];
@@ -105,7 +106,7 @@ export function encodeSafetensors(tensors: {
     const { shape, data, dtype = 'F32' } = tensors[name]!;
     const count = shape.reduce((a, b) => a * b, 1);
     if (count !== data.length) throw new Error(`${name}: shape [${shape}] has ${count} numbers, got ${data.length}`);
-    const part = dtype === 'F32' ? floats32(data) : floats16(data);
+    const part = encodeFloats(data, dtype);
     header[name] = { dtype, shape: [...shape], data_offsets: [size, size + part.length] };
     parts.push(part);
     size += part.length;
@@ -154,33 +155,4 @@ function halfToFloat(half: number): number {
   if (exponent === 0) return sign * fraction * 2 ** -24;
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-function floats32(data: Float32Array): Uint8Array {
-  const copy = Float32Array.from(data);
-  return new Uint8Array(copy.buffer);
-}
-
-/** Rounds to nearest, ties to even, as IEEE 754 and PyTorch do. */
-function floats16(data: Float32Array): Uint8Array {
-  const words = new Uint32Array(Float32Array.from(data).buffer);
-  const halves = new Uint16Array(data.length);
-  for (let i = 0; i < data.length; i++) {
-    const word = words[i]!;
-    const sign = (word >>> 16) & 0x8000;
-    const magnitude = word & 0x7fffffff;
-    if (magnitude > 0x7f800000) halves[i] = sign | 0x7e00;
-    else if (magnitude >= 0x477ff000) halves[i] = sign | 0x7c00;
-    else if (magnitude >= 0x38800000) {
-      const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
-      halves[i] = sign | ((rounded - 0x38000000) >>> 13);
-    } else halves[i] = sign | roundHalfEven(Math.abs(data[i]!) * 2 ** 24);
-  }
-  return new Uint8Array(halves.buffer);
-}
-
-function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
 }

@@ -4,6 +4,7 @@ import { type LinearRole, NORM_PLACES, type NormPlace } from './family';
 import { linearLayers, modulePath } from './linearLayers';
 import type { DecoderConfig, LayerWeights, Linear, Norm, Weights } from './model';
 import { type Precision, quantize } from './quantized';
+import { normSize } from './tensorList';
 import type { WeightSource } from './weightSource';
 
 /**
@@ -16,7 +17,7 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
     made.push(tensor);
     return tensor;
   };
-  const { family, hiddenSize: d, vocabularySize: v, headDim } = config;
+  const { family, hiddenSize: d, vocabularySize: v } = config;
   const { names } = family;
   const vector = (name: string, size: number) => keep(tf.tensor1d(source.read(name, [size])));
   const matrix = (name: string, rows: number, columns: number) =>
@@ -35,10 +36,6 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
     const kept = keep(tf.tensor1d(weight));
     return family.norm === 'layer' ? { weight: kept, bias: vector(`${path}.bias`, size) } : { weight: kept };
   };
-  const normSize = (place: NormPlace): number => {
-    if (place !== 'q' && place !== 'k') return d;
-    return family.headNorm === 'each' ? headDim : headDim * (place === 'q' ? config.heads : config.keyValueHeads);
-  };
   const layer = (n: number): LayerWeights => {
     const linear: { [role in LinearRole]?: Linear } = {};
     for (const { role, path, inputs, outputs, bias } of linearLayers(config)) {
@@ -55,7 +52,7 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
     const norms: { [place in NormPlace]?: Norm } = {};
     for (const place of NORM_PLACES) {
       const path = family.norms[place];
-      if (path !== undefined) norms[place] = norm(modulePath(config, n, path), normSize(place));
+      if (path !== undefined) norms[place] = norm(modulePath(config, n, path), normSize(config, place));
     }
     return { norms, linear };
   };
