@@ -1,4 +1,5 @@
-// Bundles the extension, the command line and the webviews into dist/, copies the WASM binary, and fails when a bundle grows past its ceiling.
+// Bundles the extension, the command line, the library with its types and the webviews into dist/, copies the WASM binary, and fails when a bundle grows past its ceiling.
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -39,6 +40,12 @@ const bundles = [
       banner: { js: '#!/usr/bin/env node' },
     },
   },
+  // what scripts import; the panels' package leaves it out
+  {
+    out: 'dist/library.js',
+    ceiling: 2500,
+    options: { ...node, entryPoints: ['src/library/library.ts'] },
+  },
   {
     out: 'dist/webview/monitor.js',
     ceiling: 500,
@@ -64,5 +71,9 @@ for (const { out, ceiling, options } of bundles) {
 
 const wasm = join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist');
 mkdirSync('dist/wasm', { recursive: true });
+const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc');
+execFileSync(process.execPath, [tsc, '-p', 'tsconfig.library.json'], {
+  stdio: 'inherit',
+});
 // the only one that src/tensor/backend/wasm.ts starts
 copyFileSync(join(wasm, 'tfjs-backend-wasm-threaded-simd.wasm'), 'dist/wasm/tfjs-backend-wasm-threaded-simd.wasm');

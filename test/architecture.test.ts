@@ -16,6 +16,7 @@ const LOWER = {
   defense: ['base', 'protocol', 'records', 'experiment', 'tensor', 'model', 'data', 'attack', 'evaluation'],
   evaluation: ['base', 'protocol', 'records', 'experiment', 'tensor', 'model', 'data', 'attack', 'defense'],
   run: ['base', 'protocol', 'records', 'experiment', 'tensor', 'model', 'data', 'attack', 'defense', 'evaluation'],
+  library: ['base', 'records', 'experiment', 'tensor', 'model', 'data', 'attack', 'defense', 'run'],
   worker: [
     'base',
     'protocol',
@@ -36,10 +37,10 @@ type Layer = keyof typeof LOWER;
 
 // Outside packages and the folders (or files) that may import them.
 const PACKAGES: { readonly [name: string]: readonly string[] } = {
-  '@tensorflow/tfjs-core': ['tensor', 'model', 'data', 'attack', 'defense', 'evaluation', 'run'],
+  '@tensorflow/tfjs-core': ['tensor', 'model', 'data', 'attack', 'defense', 'evaluation', 'run', 'library'],
   '@tensorflow/tfjs-backend-wasm': ['tensor'],
   '@tensorflow/tfjs-core/dist/register_all_gradients': ['tensor'],
-  zod: ['experiment', 'protocol'],
+  zod: ['experiment', 'protocol', 'library'],
   yaml: ['experiment'],
   'csv-parse': ['data', 'experiment'],
   'csv-parse/sync': ['data', 'experiment'],

@@ -12,7 +12,6 @@ export interface Batch {
   readonly targets: number;
   /** Tokens of all rows without padding. */
   readonly tokens: number;
-  readonly promptLengths: readonly number[];
   /** [B, T] int32, 0 where padded. */
   readonly ids: Tensor2D;
   /** [N] int32: flat places b * T + t in [B * T] whose hidden state predicts the target at t + 1. */
@@ -28,8 +27,30 @@ export interface Batch {
   close(): void;
 }
 
+/** A label that is no target, as in PyTorch. */
+export const IGNORED = -100;
+
+/** Token ids with a label for each: the id that the tokens before it are to predict, or IGNORED. The first label counts for nothing. */
+export interface LabelledRow {
+  ids: readonly number[];
+  labels: readonly number[];
+  /** Whether delta may move token t. */
+  moves(t: number): boolean;
+}
+
 /** Packs rows, each with at least one target. `perturb`: all tokens before the targets, or only the user's words. */
 export function makeBatch(rows: readonly Encoded[], perturb: 'all' | 'user' = 'all'): Batch {
+  return packRows(
+    rows.map(({ ids, promptLength, userStart, userEnd }) => ({
+      ids,
+      labels: ids.map((id, t) => (t < promptLength ? IGNORED : id)),
+      moves: (t) => t < promptLength && (perturb === 'all' || (t >= userStart && t < userEnd)),
+    })),
+  );
+}
+
+/** Packs labelled rows, each with at least one target. */
+export function packRows(rows: readonly LabelledRow[]): Batch {
   const length = Math.max(...rows.map((row) => row.ids.length));
   const ids = new Int32Array(rows.length * length);
   const moves = new Float32Array(rows.length * length);
@@ -38,19 +59,21 @@ export function makeBatch(rows: readonly Encoded[], perturb: 'all' | 'user' = 'a
   const rowOf: number[] = [];
   rows.forEach((row, b) => {
     ids.set(row.ids, b * length);
-    const [from, to] =
-      perturb === 'all' ? [0, row.promptLength] : [row.userStart, Math.min(row.userEnd, row.promptLength)];
-    moves.fill(1, b * length + from, b * length + to);
-    for (let t = row.promptLength; t < row.ids.length; t++) {
+    row.ids.forEach((_, t) => {
+      if (row.moves(t)) moves[b * length + t] = 1;
+    });
+    for (let t = 1; t < row.ids.length; t++) {
+      const label = row.labels[t] as number;
+      if (label === IGNORED) continue;
       positions.push(b * length + t - 1);
-      targetIds.push(row.ids[t] as number);
+      targetIds.push(label);
       rowOf.push(b);
     }
   });
+  const counts = rows.map((_, b) => rowOf.filter((row) => row === b).length);
   const mean = new Float32Array(rows.length * rowOf.length);
   rowOf.forEach((b, n) => {
-    const row = rows[b] as Encoded;
-    mean[b * rowOf.length + n] = 1 / (row.ids.length - row.promptLength);
+    mean[b * rowOf.length + n] = 1 / (counts[b] as number);
   });
   const tensors = {
     ids: tf.tensor2d(ids, [rows.length, length], 'int32'),
@@ -64,7 +87,6 @@ export function makeBatch(rows: readonly Encoded[], perturb: 'all' | 'user' = 'a
     length,
     targets: rowOf.length,
     tokens: rows.reduce((sum, row) => sum + row.ids.length, 0),
-    promptLengths: rows.map((row) => row.promptLength),
     rowOf,
     ...tensors,
     close: () => tf.dispose(tensors),

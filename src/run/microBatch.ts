@@ -17,6 +17,11 @@ import type { TensorRecord } from '../tensor/optimizer';
 import { addGradients, differentiate } from './differentiate';
 import type { Setup } from './setUp';
 
+/** What the gradients of a micro-batch depend on. */
+export type MicroSetup = Pick<Setup, 'model' | 'embeddingNorm' | 'adversarial' | 'utility'> & {
+  resolved: Pick<Setup['resolved'], 'lora' | 'seed' | 'method' | 'attack'>;
+};
+
 export type Loss = CatLoss | CapoLoss;
 
 /** Tensors of one micro-batch; whoever asked for them frees them. */
@@ -37,7 +42,7 @@ interface PairLogProbs {
 
 /** Gradients and losses of one micro-batch. `index` counts them from 0 over the whole run and names the random numbers it uses. */
 export async function microGradients(
-  setup: Setup,
+  setup: MicroSetup,
   adapter: Adapter,
   micro: MicroBatch,
   index: number,
@@ -59,7 +64,7 @@ export async function microGradients(
 }
 
 function utilityGradients(
-  { model, resolved: { method }, utility }: Setup,
+  { model, resolved: { method }, utility }: MicroSetup,
   adapter: Adapter,
   rows: readonly number[],
   dropout: AdapterRun['dropout'],
@@ -75,7 +80,7 @@ function utilityGradients(
 }
 
 async function adversarialGradients(
-  setup: Setup,
+  setup: MicroSetup,
   adapter: Adapter,
   rows: readonly number[],
   index: number,
@@ -123,7 +128,7 @@ async function adversarialGradients(
 
 /** The embedding attack against the model as it is now: LoRA merged into the weights, no dropout, no gradient to any weight. */
 async function attackBatch(
-  { model, embeddingNorm, resolved }: Setup,
+  { model, embeddingNorm, resolved }: MicroSetup,
   adapter: Adapter,
   batch: Batch,
   index: number,

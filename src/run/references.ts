@@ -5,11 +5,11 @@ import { makeBatch } from '../data/batch';
 import type { Encoded } from '../data/encode';
 import { orderReferences, type Reference } from '../defense/reference';
 import { embed } from '../model/decoder';
-import type { Setup } from './setUp';
+import type { MicroSetup } from './microBatch';
 
 const ROWS = 32;
 
-async function meanLogProbs({ model }: Setup, rows: readonly Encoded[]): Promise<number[]> {
+async function meanLogProbs({ model }: MicroSetup, rows: readonly Encoded[]): Promise<number[]> {
   const result: number[] = [];
   for (let from = 0; from < rows.length; from += ROWS) {
     const batch = makeBatch(rows.slice(from, from + ROWS));
@@ -24,7 +24,7 @@ async function meanLogProbs({ model }: Setup, rows: readonly Encoded[]): Promise
 }
 
 /** CAPO's references of every adversarial row, once before the training: adapter off, clean prompts, no cutoffs. undefined where they are not needed. */
-export async function cleanReferences(setup: Setup): Promise<readonly Reference[] | undefined> {
+export async function cleanReferences(setup: MicroSetup): Promise<readonly Reference[] | undefined> {
   const { method } = setup.resolved;
   if (method.name !== 'capo' || method.referencePrompts !== 'clean') return undefined;
   const harmful = await meanLogProbs(

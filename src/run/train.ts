@@ -1,17 +1,16 @@
-import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs-core';
-import * as tf from '@tensorflow/tfjs-core';
 import { nextTurn } from '../attack/nextTurn';
 import { Problem } from '../base/problem';
 import type { Reference } from '../defense/reference';
 import type { NewRecord, Output } from '../evaluation/output';
-import { freeMerged, mergeAdapter, withParameters } from '../model/lora';
-import type { StepLosses } from '../records/record';
-import { clipByGlobalNorm, type TensorRecord } from '../tensor/optimizer';
+import { freeMerged, mergeAdapter } from '../model/lora';
+import type { TensorRecord } from '../tensor/optimizer';
 import type { TrainState } from './checkpoint';
-import { addGradients, orderedParameters } from './differentiate';
+import { addGradients } from './differentiate';
 import { learningRate } from './learningRate';
 import { type MicroResult, microGradients } from './microBatch';
+import { readScalars } from './readScalars';
 import type { Setup } from './setUp';
+import { update } from './update';
 
 export interface TrainLinks {
   /** Asked between two steps. */
@@ -98,61 +97,6 @@ const checkpoint = async (state: TrainState, links: TrainLinks): Promise<NewReco
 
 function countAdversarial({ plan, resolved }: Setup, step: number): number {
   return plan.slice(0, step * resolved.training.accumulation).reduce((n, micro) => n + micro.adversarial.length, 0);
-}
-
-/** One AdamW step with the mean of the summed gradients, clipped. Replaces the adapter of the state and frees the old one; returns the norm before clipping. */
-function update(
-  state: TrainState,
-  sum: TensorRecord,
-  rate: number,
-  { accumulation, clipNorm }: Setup['resolved']['training'],
-): Scalar {
-  const old = orderedParameters(state.adapter);
-  const { next, norm } = tf.tidy(() => {
-    const mean = Object.fromEntries(Object.entries(sum).map(([name, grad]) => [name, tf.div(grad, accumulation)]));
-    const clipped = clipByGlobalNorm(mean, clipNorm);
-    return { next: state.optimizer.step(old, clipped.grads, rate), norm: clipped.norm };
-  });
-  state.adapter = withParameters(state.adapter, next);
-  tf.dispose([old, sum]);
-  return norm;
-}
-
-/** All numbers of a step in one read. Means over the micro-batches in which a term occurs; frees the tensors. */
-async function readScalars(
-  results: readonly MicroResult[],
-  norm: Scalar,
-): Promise<{ losses: StepLosses; attack?: { before: number; after: number }; gradientNorm: number }> {
-  const list: { name: string; value: Tensor }[] = [{ name: 'norm', value: norm }];
-  for (const { losses, attack } of results) {
-    for (const loss of losses)
-      for (const [name, value] of Object.entries(loss)) if (value) list.push({ name, value: value as Tensor });
-    if (attack) list.push({ name: 'before', value: attack.before }, { name: 'after', value: attack.after });
-  }
-  const stacked: Tensor1D = tf.tidy(() => tf.stack(list.map(({ value }) => tf.reshape(value, []))) as Tensor1D);
-  const numbers = await stacked.data();
-  tf.dispose([stacked, ...list.map(({ value }) => value)]);
-
-  const sums = new Map<string, { sum: number; n: number }>();
-  list.forEach(({ name }, i) => {
-    const { sum, n } = sums.get(name) ?? { sum: 0, n: 0 };
-    sums.set(name, { sum: sum + (numbers[i] as number), n: n + 1 });
-  });
-  const mean = (name: string): number | undefined => {
-    const found = sums.get(name);
-    return found && found.sum / found.n;
-  };
-  const terms = ['toward', 'away', 'utility', 'rawToward', 'rawAway', 'ipo', 'margin'] as const;
-  const [before, after] = [mean('before'), mean('after')];
-  return {
-    losses: {
-      // Totals of a micro-batch's groups add up.
-      total: (sums.get('total')?.sum ?? 0) / results.length,
-      ...Object.fromEntries(terms.flatMap((name) => (sums.has(name) ? [[name, mean(name)]] : []))),
-    },
-    attack: before === undefined || after === undefined ? undefined : { before, after },
-    gradientNorm: mean('norm') as number,
-  };
 }
 
 async function* evaluateDuring(setup: Setup, { adapter, step }: TrainState): AsyncGenerator<Output> {

@@ -1,0 +1,24 @@
+import type { Scalar } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { withParameters } from '../model/lora';
+import { clipByGlobalNorm, type TensorRecord } from '../tensor/optimizer';
+import type { TrainState } from './checkpoint';
+import { orderedParameters } from './differentiate';
+
+/** One AdamW step with the mean of the summed gradients, clipped. Replaces the adapter of the state and frees the old one; returns the norm before clipping. */
+export function update(
+  state: Pick<TrainState, 'adapter' | 'optimizer'>,
+  sum: TensorRecord,
+  rate: number,
+  { accumulation, clipNorm }: { accumulation: number; clipNorm: number },
+): Scalar {
+  const old = orderedParameters(state.adapter);
+  const { next, norm } = tf.tidy(() => {
+    const mean = Object.fromEntries(Object.entries(sum).map(([name, grad]) => [name, tf.div(grad, accumulation)]));
+    const clipped = clipByGlobalNorm(mean, clipNorm);
+    return { next: state.optimizer.step(old, clipped.grads, rate), norm: clipped.norm };
+  });
+  state.adapter = withParameters(state.adapter, next);
+  tf.dispose([old, sum]);
+  return norm;
+}
