@@ -1,28 +1,26 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { Problem } from '../base/problem';
 
 /**
  * The path of a model's own file, or undefined where there is none. A model folder is untrusted: neither a name nor a symlink may
- * lead out of it, but for the standard Hugging Face cache, whose snapshots are links into the same model's blobs.
+ * lead out of it, but for the standard Hugging Face cache, whose snapshots are links into the same model's blobs. `within`: a folder
+ * inside the model's.
  * @throws Problem `modelFile`
  */
-export function modelFile(folder: string, name: string): string | undefined {
+export function modelFile(folder: string, name: string, within = ''): string | undefined {
   if (name === '' || name === '.' || name === '..' || /[\\/\0]/.test(name))
     throw new Problem('modelFile', `the model names the file ${JSON.stringify(name)}, which is no plain name.`, {
       file: folder,
     });
-  const path = join(folder, name);
+  const path = join(folder, within, name);
   if (!existsSync(path)) return undefined;
-  const root = homeOf(realpathSync(folder));
-  const inside = relative(root, realpathSync(path));
-  if (inside === '' || inside.startsWith(`..${sep}`) || inside === '..' || resolve(root, inside) === inside)
+  const inside = relative(homeOf(realpathSync(folder)), realpathSync(path));
+  if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside))
     throw new Problem(
       'modelFile',
       'the file is a link that leads out of the model folder; put the file itself there.',
-      {
-        file: path,
-      },
+      { file: path },
     );
   // A pipe would be read for ever.
   if (!statSync(path).isFile()) throw new Problem('modelFile', 'this is no plain file.', { file: path });

@@ -1,41 +1,48 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Problem } from '../base/problem';
 import { type ChatTemplate, makeChatTemplate } from './chatTemplate';
 import { freeConstants } from './constants';
+import type { Json } from './fields';
 import type { DecoderConfig, Model } from './model';
+import { type ModelFiles, modelFiles } from './modelFiles';
 import type { Precision } from './quantized';
 import { readConfig } from './readConfig';
-import { SafetensorsSource, weightFiles } from './safetensorsSource';
+import { chooseTemplate } from './templates';
 import { makeTokenizer, type Tokenizer } from './tokenizer';
-import type { WeightSource } from './weightSource';
 import { freeWeights, loadWeights } from './weights';
 
 export interface OpenOptions {
   /** How linear layers are kept; default float32. */
   precision?: Precision;
+  /** Path of a chat template (.jinja), or the name of one of the model's; default: the model's own. */
+  template?: string;
 }
 
-type Json = { [key: string]: unknown };
-
 /**
- * Opens a Hugging Face model folder: config.json, safetensors, tokenizer.json, tokenizer_config.json, chat template. The engine must
- * have been started. The caller closes the model.
+ * Opens a model: a folder as Hugging Face publishes it (config.json, safetensors, tokenizer.json, chat template), or a GGUF file. The
+ * engine must have been started. The caller closes the model.
  * @throws Problem on anything missing, broken or not supported.
  */
-export async function openModel(folder: string, { precision }: OpenOptions = {}): Promise<Model> {
-  const { config, tokenizer, chat } = openTokenizer(folder);
-  const weights = withSource(folder, (source) => loadWeights(source, config, precision));
-  const sha256 = hashModel(folder);
+export async function openModel(place: string, { precision, template }: OpenOptions = {}): Promise<Model> {
+  const files = modelFiles(place);
+  const { config, tokenizer, chat } = tokenizerOf(files, template);
+  const source = files.open(config);
+  let weights: ReturnType<typeof loadWeights>;
+  try {
+    weights = loadWeights(source, config, precision);
+  } finally {
+    source.close();
+  }
   let open = true;
   return {
-    folder: resolve(folder),
+    folder: resolve(place),
     config,
     weights,
     tokenizer,
     chat,
-    sha256,
+    sha256: hashFiles(files),
     close() {
       if (!open) return;
       open = false;
@@ -45,53 +52,45 @@ export async function openModel(folder: string, { precision }: OpenOptions = {})
   };
 }
 
-function withSource<T>(folder: string, use: (source: WeightSource) => T): T {
-  const source = new SafetensorsSource(folder);
-  try {
-    return use(source);
-  } finally {
-    source.close();
-  }
+export interface OpenedTokenizer {
+  config: DecoderConfig;
+  tokenizer: Tokenizer;
+  chat: ChatTemplate;
 }
 
-/** All of a model folder but its weights: what checks and estimates need. */
-export function openTokenizer(folder: string): { config: DecoderConfig; tokenizer: Tokenizer; chat: ChatTemplate } {
-  if (!existsSync(folder)) throw new Problem('modelFolder', 'there is no such model folder.', { file: folder });
-  const path = (name: string) => join(folder, name);
-  const generation = readJson(path('generation_config.json'));
-  const config = readConfig(needed(path('config.json')), path('config.json'), generation);
-  const settings = readJson(path('tokenizer_config.json')) ?? {};
-  const tokenizer = makeTokenizer(needed(path('tokenizer.json')), settings, path('tokenizer.json'));
+/** All of a model but its weights: what checks and estimates need. */
+export function openTokenizer(place: string, template?: string): OpenedTokenizer {
+  return tokenizerOf(modelFiles(place), template);
+}
+
+export function tokenizerOf(files: ModelFiles, template?: string): OpenedTokenizer {
+  const config = readConfig(files.config, files.configFile, files.generation);
+  const tokenizer = makeTokenizer(files.tokenizer, files.settings, files.tokenizerFile);
   if (tokenizer.vocabularySize > config.vocabularySize)
     throw new Problem(
       'tokenizer',
       `the tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}; they do not belong together.`,
-      { file: path('tokenizer.json') },
+      { file: files.tokenizerFile },
     );
+  const { text, file } = chooseTemplate(files.templates, template, files.place);
   const chat = makeChatTemplate({
-    ...findTemplate(folder, settings),
+    template: text,
+    file,
     tokenizer,
-    tokens: specialTokens(settings),
+    tokens: specialTokens(files.settings),
     eosIds: config.eosIds,
   });
   return { config, tokenizer, chat };
 }
 
 /** sha256 over the files that make the numbers: of each its name and its own hash, in the order of their names. */
-export function hashModel(folder: string): string {
-  const names = [
-    'config.json',
-    'tokenizer.json',
-    'tokenizer_config.json',
-    'chat_template.jinja',
-    ...weightFiles(folder),
-  ];
+export function hashModel(place: string): string {
+  return hashFiles(modelFiles(place));
+}
+
+function hashFiles(files: ModelFiles): string {
   const all = createHash('sha256');
-  for (const name of names.sort()) {
-    const path = join(folder, name);
-    if (!existsSync(path)) continue;
-    all.update(`${name} ${hashFile(path)}\n`);
-  }
+  for (const { name, path } of files.hashed) all.update(`${name} ${hashFile(path)}\n`);
   return all.digest('hex');
 }
 
@@ -107,40 +106,6 @@ function hashFile(path: string): string {
     closeSync(handle);
   }
   return hash.digest('hex');
-}
-
-function readJson(path: string): Json | undefined {
-  if (!existsSync(path)) return undefined;
-  try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
-  } catch {
-    // Said below: not JSON and not an object are the same to the user.
-  }
-  throw new Problem('modelJson', 'the file must hold one JSON object; fetch it again.', { file: path });
-}
-
-function needed(path: string): Json {
-  const json = readJson(path);
-  if (!json) throw new Problem('modelFile', 'the model folder needs this file; fetch it.', { file: path });
-  return json;
-}
-
-function findTemplate(folder: string, settings: Json): { template?: string; file: string } {
-  const own = join(folder, 'chat_template.jinja');
-  if (existsSync(own)) return { template: readFileSync(own, 'utf8'), file: own };
-  const file = join(folder, 'tokenizer_config.json');
-  const template = settings['chat_template'];
-  if (template === undefined || template === null) return { file };
-  if (typeof template === 'string') return { template, file };
-  // Several by name: transformers takes the one called default.
-  const named: unknown = Array.isArray(template)
-    ? template.find((one: unknown) => (one as Json | null)?.['name'] === 'default')
-    : undefined;
-  const text = (named as Json | undefined)?.['template'];
-  if (typeof text !== 'string')
-    throw new Problem('chatTemplate', 'chat_template must be a text, or a list with one named default.', { file });
-  return { template: text, file };
 }
 
 /** bos_token and its like as texts; in the file they are texts or objects with a content. */

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { Problem } from '../base/problem';
+import { checkFinite } from './checkFinite';
 import { modelFile } from './modelFile';
 import { decodeTensor, parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from './safetensors';
 import type { WeightSource } from './weightSource';
@@ -61,7 +62,7 @@ export class SafetensorsSource implements WeightSource {
       if (count === 0) throw new Problem('safetensors', 'the file was cut off.', { file: path });
       done += count;
     }
-    return decodeTensor(bytes, { name, dtype, file: path });
+    return checkFinite(decodeTensor(bytes, { name, dtype, file: path }), name, path);
   }
 
   close(): void {
