@@ -14,10 +14,12 @@ export function checkModel({ experiment, files }: CheckContext): PlacedProblem[]
   ];
   const folder = experiment.model;
   if (files.isFile(folder))
-    return problem(
-      'modelMissing',
-      `${folder} is a file: name the folder that holds the model's config.json and weights.`,
-    );
+    return folder.endsWith('.gguf')
+      ? []
+      : problem(
+          'modelMissing',
+          `${folder} is a file: name the folder that holds the model's config.json and weights, or a .gguf file.`,
+        );
   if (!files.isFolder(folder))
     return problem(
       'modelMissing',
@@ -25,12 +27,9 @@ export function checkModel({ experiment, files }: CheckContext): PlacedProblem[]
     );
   const names = files.namesIn(folder);
   const missing = NEEDED.filter((it) => !names.some(it.fits)).map((it) => it.what);
-  if (missing.length === 0) return [];
-  const gguf = names.some((name) => name.endsWith('.gguf'))
-    ? ' GGUF files are not read: use the safetensors version.'
-    : '';
+  if (missing.length === 0 || names.filter((name) => name.endsWith('.gguf')).length === 1) return [];
   return problem(
     'modelIncomplete',
-    `The model folder ${folder} has no ${missing.join(', no ')}: it must hold a model as Hugging Face publishes it.${gguf}`,
+    `The model folder ${folder} has no ${missing.join(', no ')}: it must hold a model as Hugging Face publishes it, or one .gguf file.`,
   );
 }

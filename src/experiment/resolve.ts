@@ -38,6 +38,14 @@ export function filesOf(experiment: Experiment): { at: Path; path: string; set(p
   });
   for (const metric of ['leak', 'refusal', 'refusalHeldOut', 'refusalHarmless', 'utility', 'stillKnows'] as const)
     add(['evaluation', metric], experiment.evaluation[metric]);
+  if (experiment.template?.endsWith('.jinja'))
+    found.push({
+      at: ['template'],
+      path: experiment.template,
+      set: (path) => {
+        experiment.template = path;
+      },
+    });
   found.push({
     at: ['model'],
     path: experiment.model,

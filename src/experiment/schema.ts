@@ -40,7 +40,7 @@ export const experimentSchema = z
     model: z
       .string()
       .min(1)
-      .meta({ description: 'A Hugging Face model folder, relative to this file, or builtin:keeper.' }),
+      .meta({ description: 'A Hugging Face model folder or a .gguf file, relative to this file, or builtin:keeper.' }),
     precision: z
       .enum(['float32', 'int8', 'nf4'])
       .default('float32')
@@ -53,6 +53,10 @@ export const experimentSchema = z
         },
         paper: 'nf4',
       }),
+    template: z.string().min(1).optional().meta({
+      description:
+        "Chat template instead of the model's own: the path of a .jinja file, relative to this file, or the name of one of the model's. A base model without one needs it.",
+    }),
     system: z.string().optional().meta({ description: "System prompt, where the model's chat template has one." }),
     method: methodOptions,
     attack: attackOptions.prefault({}).meta({ description: 'The attack inside the training.' }),

@@ -1,5 +1,5 @@
-import { Template } from '@huggingface/jinja';
 import { Problem } from '../base/problem';
+import { type JinjaTemplate, parseJinja } from './jinja';
 import type { Tokenizer } from './tokenizer';
 
 export interface Message {
@@ -50,10 +50,6 @@ export interface ChatTemplateSource {
 // Stand in for a text to find where the template puts it. Plain words: templates trim and test their contents.
 const USER = 'SPARRINGUSER';
 const ANSWER = 'SPARRINGANSWER';
-/** Templates that print the date would make runs differ from day to day; this is the date Llama 3's own template falls back on. */
-const DATE = '26 Jul 2024';
-/** The library declares strftime_now itself and lets nobody replace it, so templates call this instead. */
-const OUR_DATE = 'sparring_date';
 
 /** @throws Problem `chatTemplate` where the template is no Jinja; everything else when it is used. */
 export function makeChatTemplate(source: ChatTemplateSource): ChatTemplate {
@@ -63,19 +59,23 @@ export function makeChatTemplate(source: ChatTemplateSource): ChatTemplate {
 
   const text = (messages: readonly Message[], open: boolean): string => {
     if (!parsed)
-      throw problem('the model has no chat template; use a chat model, or data with a text column instead of prompts.');
-    try {
-      return parsed.render({
+      throw problem(
+        'the model has no chat template; name one as `template` in the experiment (a .jinja file), use a chat model, or data with a text column instead of prompts.',
+      );
+    const render = (some: readonly Message[]) =>
+      parsed({
         ...source.tokens,
-        messages: messages.map((message) => ({ ...message })),
+        messages: some.map((message) => ({ ...message })),
         add_generation_prompt: open,
         tools: null,
         documents: null,
-        date_string: DATE,
-        [OUR_DATE]: () => DATE,
       });
+    try {
+      return render(messages);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = (error instanceof Error ? error.message : String(error)).slice(0, 300);
+      if (takesOnlyWithout(messages, render))
+        throw problem(`the chat template takes no system prompt (${why}); leave \`system\` away.`);
       const roles = messages.map((message) => message.role).join(', ');
       throw problem(`the chat template refused the messages ${roles}: ${why}`);
     }
@@ -141,11 +141,24 @@ export function makeChatTemplate(source: ChatTemplateSource): ChatTemplate {
   };
 }
 
-function parse(template: string, problem: (what: string) => Problem): Template {
+function parse(template: string, problem: (what: string) => Problem): JinjaTemplate {
   try {
-    return new Template(template.replaceAll('strftime_now', OUR_DATE));
+    return parseJinja(template);
   } catch (error) {
-    throw problem(`the chat template is not valid Jinja: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    throw problem(`the chat template is not valid Jinja: ${why.slice(0, 300)}`);
+  }
+}
+
+/** Whether it is the system prompt that a template refuses. */
+function takesOnlyWithout(messages: readonly Message[], render: (messages: readonly Message[]) => string): boolean {
+  const without = messages.filter(({ role }) => role !== 'system');
+  if (without.length === messages.length || without.length === 0) return false;
+  try {
+    render(without);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -17,15 +17,27 @@ const mistakes: readonly [string, string, readonly string[]][] = [
   [
     'a file for a model',
     SOUND.replace('model: model', 'model: harm.csv'),
-    ["1:8 modelMissing /x/harm.csv is a file: name the folder that holds the model's config.json and weights."],
+    [
+      "1:8 modelMissing /x/harm.csv is a file: name the folder that holds the model's config.json and weights, or a .gguf file.",
+    ],
   ],
   [
     'half a model',
     SOUND.replace('model: model', 'model: half'),
     [
-      '1:8 modelIncomplete The model folder /x/half has no tokenizer.json, no weights (*.safetensors): it must hold a model as Hugging Face publishes it. GGUF files are not read: use the safetensors version.',
+      '1:8 modelIncomplete The model folder /x/half has no tokenizer.json, no weights (*.safetensors): it must hold a model as Hugging Face publishes it, or one .gguf file.',
     ],
   ],
+  [
+    'a chat template that is not there',
+    SOUND.replace('model: model', 'model: model\ntemplate: own.jinja'),
+    [
+      "2:11 templateMissing There is no chat template /x/own.jinja: correct the path, which starts at this file's folder.",
+    ],
+  ],
+  ['a folder with one GGUF file', SOUND.replace('model: model', 'model: quantized'), []],
+  ['a GGUF file', SOUND.replace('model: model', 'model: quantized/model.gguf'), []],
+  ['a chat template of the model, by its name', SOUND.replace('model: model', 'model: model\ntemplate: tools'), []],
   [
     'a misspelled data file',
     SOUND.replace('harm.csv', 'harms.csv'),
