@@ -9,6 +9,7 @@ const LOWER = {
   protocol: ['base'],
   records: ['base', 'protocol'],
   experiment: ['base', 'protocol', 'records'],
+  hub: ['base'],
   tensor: ['base', 'protocol', 'records', 'experiment'],
   model: ['base', 'protocol', 'records', 'experiment', 'tensor'],
   data: ['base', 'protocol', 'records', 'experiment', 'tensor', 'model', 'attack'],
@@ -29,6 +30,8 @@ const LOWER = {
     'defense',
     'evaluation',
     'run',
+    'hub',
+    'library',
   ],
   editor: ['base', 'protocol', 'records', 'experiment'],
   webview: ['base/statistics', 'protocol', 'records'],
@@ -52,7 +55,7 @@ const PACKAGES: { readonly [name: string]: readonly string[] } = {
   '@vscode/webview-ui-toolkit': ['webview/ui'],
   vscode: ['editor'],
 };
-const SYSTEM = ['base/files', 'base/packageRoot', 'model', 'tensor/backend', 'data', 'run', 'worker', 'editor'];
+const SYSTEM = ['base/files', 'hub', 'base/packageRoot', 'model', 'tensor/backend', 'data', 'run', 'worker', 'editor'];
 const NODE_SYSTEM = ['node:fs', 'node:fs/promises', 'node:child_process', 'node:net'];
 
 const root = dirname(__dirname);

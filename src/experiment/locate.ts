@@ -1,4 +1,5 @@
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { isHubModel, locateHubModel } from '../base/hubCache';
 import { packageRoot } from '../base/packageRoot';
 import { Problem } from '../base/problem';
 
@@ -9,9 +10,11 @@ export const BUILTINS: { readonly [name: string]: string } = { keeper: 'media/ke
 
 /**
  * A path of an experiment file, made absolute: `builtin:keeper/data/leak.jsonl` lies in what ships with Sparring, anything else is relative to `folder`,
- * the experiment file's own. Throws a Problem for an unknown builtin and for one that leaves its folder.
+ * the experiment file's own; `hf:OWNER/NAME[@revision]` is that model in the Hugging Face cache. Throws a Problem for an unknown builtin, for one
+ * that leaves its folder, and for a model that is not downloaded.
  */
 export function locate(path: string, folder: string): string {
+  if (isHubModel(path)) return locateHubModel(path, process.env);
   if (!path.startsWith(BUILTIN)) return resolve(folder, path);
   const [name = '', ...rest] = path.slice(BUILTIN.length).split(/[/\\]/);
   const place = Object.hasOwn(BUILTINS, name) ? BUILTINS[name] : undefined;

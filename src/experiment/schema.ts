@@ -37,10 +37,10 @@ export const experimentSchema = z
         description: 'What computes.',
         values: { auto: 'the first that works', native: 'TensorFlow, where it is installed', wasm: 'the built-in one' },
       }),
-    model: z
-      .string()
-      .min(1)
-      .meta({ description: 'A Hugging Face model folder or a .gguf file, relative to this file, or builtin:keeper.' }),
+    model: z.string().min(1).meta({
+      description:
+        'A Hugging Face model folder or a .gguf file, relative to this file; builtin:keeper; or hf:OWNER/NAME[@revision], a model of the Hugging Face Hub that was downloaded.',
+    }),
     precision: z
       .enum(['float32', 'int8', 'nf4'])
       .default('float32')

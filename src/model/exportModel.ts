@@ -1,20 +1,13 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { join, resolve } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
 import { BYTES_EACH } from './encodeFloats';
+import type { Json } from './fields';
 import type { Adapter } from './lora';
 import type { DecoderConfig } from './model';
 import { modelFile } from './modelFile';
+import type { ModelFiles } from './modelFiles';
 import type { FloatType } from './safetensors';
 import { countOf, type ListedTensor, tensorList } from './tensorList';
 import type { WeightSource } from './weightSource';
@@ -49,7 +42,7 @@ const COPIED = [
  * @throws Problem `exportFolder` where the folder holds anything already, and what reading the model throws.
  */
 export async function exportModel(
-  model: { folder: string; config: DecoderConfig; source: WeightSource },
+  model: { files: ModelFiles; config: DecoderConfig; source: WeightSource },
   to: string,
   options: ExportOptions,
 ): Promise<string[]> {
@@ -63,7 +56,7 @@ export async function exportModel(
   try {
     const written = [
       ...(await writeWeights(model, partial, options)),
-      ...writeRest(model.folder, partial, options.dtype),
+      ...writeRest(model.files, partial, options.dtype),
     ];
     rmSync(to, { recursive: true, force: true });
     renameSync(partial, to);
@@ -135,17 +128,21 @@ async function merged(values: Float32Array, { linear }: ListedTensor, adapter?: 
 
 const NAMES: { readonly [type in FloatType]: string } = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
 
-function writeRest(from: string, to: string, dtype: FloatType): string[] {
-  const config = JSON.parse(readFileSync(join(from, 'config.json'), 'utf8')) as { [key: string]: unknown };
-  const old = 'torch_dtype' in config;
-  writeFileSync(
-    join(to, 'config.json'),
-    `${JSON.stringify({ ...config, [old ? 'torch_dtype' : 'dtype']: NAMES[dtype] }, null, 2)}\n`,
-  );
+/** What a GGUF file holds of config and tokenizer is written as transformers has it; a folder's files are copied. */
+function writeRest(files: ModelFiles, to: string, dtype: FloatType): string[] {
+  const put = (name: string, json: Json): string => {
+    writeFileSync(join(to, name), `${JSON.stringify(json, null, 2)}\n`);
+    return name;
+  };
+  const old = 'torch_dtype' in files.config;
+  const config = put('config.json', { ...files.config, [old ? 'torch_dtype' : 'dtype']: NAMES[dtype] });
+  const folder = files.kind === 'gguf' ? dirname(files.place) : files.place;
+  if (files.kind === 'gguf' && files.tokenizerFile === files.place)
+    return [config, put('tokenizer.json', files.tokenizer), put('tokenizer_config.json', files.settings)];
   const copied = COPIED.filter((name) => {
-    const path = modelFile(from, name);
+    const path = modelFile(folder, name);
     if (path) copyFileSync(path, join(to, name));
     return path;
   });
-  return ['config.json', ...copied];
+  return [config, ...copied];
 }

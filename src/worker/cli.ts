@@ -2,6 +2,7 @@ import { Cancelled, formatProblem, Problem, Problems, toProblemData } from '../b
 import { checkCommand } from './checkCommand';
 import { demoCommand } from './demoCommand';
 import { engineCommand } from './engineCommand';
+import { modelCommand } from './modelCommand';
 import { packageVersion } from './packageVersion';
 import { parseCommand, USAGE } from './parseCommand';
 import { reportCommand } from './reportCommand';
@@ -30,6 +31,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     case 'report':
       reportCommand(command);
       return 0;
+    case 'model':
+      return (await modelCommand(command.action)) ? 0 : 1;
     case 'engine':
       await engineCommand(command);
       return 0;

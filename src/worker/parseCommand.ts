@@ -8,6 +8,9 @@ export const USAGE = `sparring: adversarial training of language models, and the
   sparring check FILE     say what is wrong in an experiment file, without running it
   sparring report RUN     print a run's report, and write report.md and report.html again
   sparring demo [NAME]    run an example on the Keeper, the model that ships: cat (default), capo or sft
+  sparring model show MODEL        what a model is, and what it needs: a folder, a GGUF file, hf:OWNER/NAME or builtin:keeper
+  sparring model pull OWNER/NAME   download a model of the Hugging Face Hub into its cache; OWNER/NAME@REVISION for a revision
+  sparring model export MODEL --to DIR   write a model for transformers, with an adapter merged in
   sparring engine         list the engines: found, refused and why
 
 Options of run, resume and demo
@@ -20,6 +23,11 @@ Options of run and demo
   --steps N         optimizer steps, instead of the file's
   --runs DIR        where the run's folder is made; default: runs/NAME beside the file
   --run-id ID       name of the run's folder; default: date, time and seed
+
+Options of model
+  --file NAME       pull: a GGUF file, where there are several
+  --adapter DIR     export: a PEFT adapter, for example a run's folder adapter
+  --dtype TYPE      export: F32, F16 or BF16 (default)
 
   --help, --version
 
@@ -50,7 +58,13 @@ export type Command =
   | ({ name: 'resume'; run: string } & RunFlags)
   | { name: 'check'; file: string }
   | { name: 'report'; run: string }
+  | { name: 'model'; action: ModelAction }
   | ({ name: 'engine' } & MachineFlags);
+
+export type ModelAction =
+  | { action: 'show'; model: string }
+  | { action: 'pull'; id: string; file?: string; plain: boolean }
+  | ({ action: 'export'; model: string; to: string; adapter?: string; dtype: 'F32' | 'F16' | 'BF16' } & MachineFlags);
 
 const machine = { engine: { type: 'string' }, threads: { type: 'string' }, 'native-path': { type: 'string' } } as const;
 const session = { ...machine, plain: { type: 'boolean' } } as const;
@@ -67,8 +81,22 @@ const optionsOf = {
   resume: session,
   check: {},
   report: {},
+  model: {
+    ...machine,
+    file: { type: 'string' },
+    plain: { type: 'boolean' },
+    to: { type: 'string' },
+    adapter: { type: 'string' },
+    dtype: { type: 'string' },
+  },
   engine: machine,
 } as const;
+/** Which of the model command's options go with what it does. */
+const modelOptions: { readonly [action: string]: readonly string[] } = {
+  show: [],
+  pull: ['file', 'plain'],
+  export: ['to', 'adapter', 'dtype', ...Object.keys(machine)],
+};
 type Name = keyof typeof optionsOf;
 
 const usage = (message: string) => new Problem('usage', `${message} See sparring --help.`);
@@ -84,6 +112,12 @@ function whole(flag: string, text: string | undefined, least: number, most: numb
 function engine(text: string | undefined): MachineFlags['engine'] {
   if (text === undefined || text === 'auto' || text === 'native' || text === 'wasm') return text;
   throw usage(`--engine must be auto, native or wasm, not ${text}.`);
+}
+
+function dtype(text: string | undefined): 'F32' | 'F16' | 'BF16' {
+  if (text === undefined) return 'BF16';
+  if (text === 'F32' || text === 'F16' || text === 'BF16') return text;
+  throw usage(`--dtype must be F32, F16 or BF16, not ${text}.`);
 }
 
 function runId(text: string | undefined): string | undefined {
@@ -145,6 +179,22 @@ export function parseCommand(argv: readonly string[]): Command {
       return { name: known, file: one('an experiment file') };
     case 'report':
       return { name: known, run: one("a run's folder") };
+    case 'model': {
+      const [action = '', model, ...more] = positionals;
+      const allowed = Object.hasOwn(modelOptions, action) ? modelOptions[action] : undefined;
+      if (!allowed) throw usage(`sparring model needs one of ${Object.keys(modelOptions).join(', ')}.`);
+      if (model === undefined || more.length > 0)
+        throw usage(`sparring model ${action} takes ${action === 'pull' ? 'one OWNER/NAME' : 'one model'}.`);
+      const strange = Object.keys(values).find((flag) => !allowed.includes(flag));
+      if (strange !== undefined) throw usage(`sparring model ${action} takes no --${strange}.`);
+      if (action === 'show') return { name: known, action: { action, model } };
+      if (action === 'pull')
+        return { name: known, action: { action, id: model, file: text('file'), plain: values['plain'] === true } };
+      const to = text('to');
+      if (to === undefined) throw usage('sparring model export needs --to DIR, a new folder.');
+      const exported = { model, to, adapter: text('adapter'), dtype: dtype(text('dtype')) };
+      return { name: known, action: { action: 'export', ...exported, ...onMachine } };
+    }
     case 'engine':
       if (positionals.length > 0) throw usage(`sparring engine takes no ${positionals.join(' ')}.`);
       return { name: known, ...onMachine };

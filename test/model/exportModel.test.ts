@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
@@ -9,13 +9,14 @@ import { decode, embed, logits } from '../../src/model/decoder';
 import { encodeFloats } from '../../src/model/encodeFloats';
 import { type ExportOptions, exportModel } from '../../src/model/exportModel';
 import { freeAdapter } from '../../src/model/lora';
+import { modelFiles } from '../../src/model/modelFiles';
 import { openModel, openTokenizer } from '../../src/model/openModel';
 import { decodeFloats, decodeSafetensors } from '../../src/model/safetensors';
 import { SafetensorsSource } from '../../src/model/safetensorsSource';
 import { tensorList } from '../../src/model/tensorList';
 import { temporaryFolder } from '../temporaryFolder';
 import { familyCases, familyGolden } from './familyGolden';
-import { farthest, startTestEngine } from './golden';
+import { farthest, goldenFolder, startTestEngine } from './golden';
 
 before(startTestEngine);
 
@@ -28,7 +29,7 @@ async function exported(
   const { config } = openTokenizer(from);
   const source = new SafetensorsSource(from);
   const adapter = adapterFolder === undefined ? undefined : loadAdapter(adapterFolder, config);
-  await exportModel({ folder: from, config, source }, to, { ...options, adapter });
+  await exportModel({ files: modelFiles(from), config, source }, to, { ...options, adapter });
   source.close();
   if (adapter) freeAdapter(adapter);
   return to;
@@ -99,7 +100,7 @@ test('nothing is overwritten, and a failure leaves no half file under the name o
   const { config } = openTokenizer(from);
   const source = new SafetensorsSource(from);
   await assert.rejects(
-    exportModel({ folder: from, config, source }, from, { dtype: 'F32' }),
+    exportModel({ files: modelFiles(from), config, source }, from, { dtype: 'F32' }),
     (error) => error instanceof Problem && /not empty/.test(error.message),
   );
   const to = join(temporaryFolder(), 'to');
@@ -114,7 +115,7 @@ test('nothing is overwritten, and a failure leaves no half file under the name o
       return source.read(name, shape);
     },
   };
-  await assert.rejects(exportModel({ folder: from, config, source: failing }, to, { dtype: 'F32' }), /gone/);
+  await assert.rejects(exportModel({ files: modelFiles(from), config, source: failing }, to, { dtype: 'F32' }), /gone/);
   assert.ok(!existsSync(to) && !existsSync(`${to}.partial`));
   source.close();
 });
@@ -122,15 +123,37 @@ test('nothing is overwritten, and a failure leaves no half file under the name o
 test('a link out of the model folder is not copied', async () => {
   const from = temporaryFolder();
   cpSync(familyCases['qwen3']!.folder(), from, { recursive: true });
+  const files = modelFiles(from);
+  const { config } = openTokenizer(from);
   const secret = join(temporaryFolder(), 'secret');
   writeFileSync(secret, '{}');
-  rmSync(join(from, 'tokenizer_config.json'));
-  symlinkSync(secret, join(from, 'generation_config.json'));
-  const source = new SafetensorsSource(from);
-  const { config } = openTokenizer(familyCases['qwen3']!.folder());
+  symlinkSync(secret, join(from, 'merges.txt'));
+  const source = files.open(config);
   const to = join(temporaryFolder(), 'to');
-  await assert.rejects(exportModel({ folder: from, config, source }, to, { dtype: 'F32' }), /leads out/);
+  await assert.rejects(exportModel({ files, config, source }, to, { dtype: 'F32' }), /leads out/);
+  assert.ok(!existsSync(to));
   source.close();
+});
+
+test('a GGUF file becomes a folder that has its weights, config and tokenizer', async () => {
+  const files = modelFiles(join(goldenFolder, 'gguf', 'gptNeox.gguf'));
+  const { config } = openTokenizer(files.place);
+  const source = files.open(config);
+  const to = join(temporaryFolder(), 'to');
+  await exportModel({ files, config, source }, to, { dtype: 'F32' });
+  source.close();
+  const { folder, expected } = familyCases['gptNeox']!;
+  assert.deepEqual(readdirSync(to).sort(), [
+    'config.json',
+    'model.safetensors',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ]);
+  const [found, theirs] = [to, folder()].map((place) =>
+    decodeSafetensors(readFileSync(join(place, 'model.safetensors'))),
+  );
+  assert.deepEqual(found, theirs);
+  assert.ok(farthest(await rowLogits(to), expected('logits')) < 1e-4);
 });
 
 test('numbers are rounded to the nearest of their type, ties to even', () => {

@@ -25,6 +25,15 @@ test('each command with its options', () => {
   assert.deepEqual(parse('check a.yaml'), { name: 'check', file: 'a.yaml' });
   assert.deepEqual(parse('report folder'), { name: 'report', run: 'folder' });
   assert.equal(parse('engine').name, 'engine');
+  assert.deepEqual(parse('model show x'), { name: 'model', action: { action: 'show', model: 'x' } });
+  const pull = { action: 'pull', id: 'a/b@c', file: 'x.gguf', plain: true };
+  assert.deepEqual(parse('model pull a/b@c --file x.gguf --plain'), { name: 'model', action: pull });
+  const exported = { action: 'export', model: 'x', to: 'y', adapter: 'z', dtype: 'F32' };
+  const machine = { engine: 'wasm', threads: 1, nativePath: undefined };
+  assert.deepEqual(parse('model export x --to y --adapter z --dtype F32 --engine wasm --threads 1'), {
+    name: 'model',
+    action: { ...exported, ...machine },
+  });
   const demo = parse('demo');
   assert.ok(demo.name === 'demo' && demo.example === 'cat');
   for (const line of ['', 'help', '--help', 'run --help']) assert.equal(parse(line).name, 'help');
@@ -33,7 +42,7 @@ test('each command with its options', () => {
 
 test('wrong use is a sentence that says what is wrong', () => {
   const wrong: [string, RegExp][] = [
-    ['train a.yaml', /There is no command train; there are run, demo, resume, check, report, engine\./],
+    ['train a.yaml', /There is no command train; there are run, demo, resume, check, report, model, engine\./],
     ['run', /sparring run needs an experiment file\./],
     ['run a.yaml b.yaml', /sparring run takes an experiment file only; what is b\.yaml\?/],
     ['run a.yaml --sed 1', /Unknown option '--sed'/],
@@ -42,6 +51,14 @@ test('wrong use is a sentence that says what is wrong', () => {
     ['run a.yaml --engine cuda', /--engine must be auto, native or wasm, not cuda\./],
     ['run a.yaml --run-id ../x', /--run-id must be a plain name/],
     ['check a.yaml --seed 1', /Unknown option '--seed'/],
+    ['model', /sparring model needs one of show, pull, export\./],
+    ['model sell x', /sparring model needs one of show, pull, export\./],
+    ['model show', /sparring model show takes one model\./],
+    ['model pull a/b c/d', /sparring model pull takes one OWNER\/NAME\./],
+    ['model show x --file y', /sparring model show takes no --file\./],
+    ['model pull a/b --to y', /sparring model pull takes no --to\./],
+    ['model export x', /sparring model export needs --to DIR/],
+    ['model export x --to y --dtype I8', /--dtype must be F32, F16 or BF16, not I8\./],
   ];
   for (const [line, message] of wrong) assert.throws(() => parse(line), { name: 'Problem', message }, line);
 });
