@@ -4,15 +4,16 @@ import { Problem } from '../base/problem';
 
 /**
  * The path of a model's own file, or undefined where there is none. A model folder is untrusted: neither a name nor a symlink may
- * lead out of it, but for the standard Hugging Face cache, whose snapshots are links into the same model's blobs.
+ * lead out of it, but for the standard Hugging Face cache, whose snapshots are links into the same model's blobs. `under`: a folder inside
+ * of it, named by us.
  * @throws Problem `modelFile`
  */
-export function modelFile(folder: string, name: string): string | undefined {
+export function modelFile(folder: string, name: string, under = ''): string | undefined {
   if (name === '' || name === '.' || name === '..' || /[\\/\0]/.test(name))
     throw new Problem('modelFile', `the model names the file ${JSON.stringify(name)}, which is no plain name.`, {
       file: folder,
     });
-  const path = join(folder, name);
+  const path = join(folder, under, name);
   if (!existsSync(path)) return undefined;
   const root = homeOf(realpathSync(folder));
   const inside = relative(root, realpathSync(path));
