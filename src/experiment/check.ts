@@ -2,6 +2,7 @@ import type { CheckContext } from './checkContext';
 import { checkData } from './checkData';
 import { checkModel } from './checkModel';
 import { checkOverlap } from './checkOverlap';
+import { checkTemplate } from './checkTemplate';
 import { checkTraining } from './checkTraining';
 import type { PlacedProblem } from './explain';
 import { type CheckFiles, type Sample, sampleRows } from './sampleRows';
@@ -30,5 +31,11 @@ export function checkExperiment(experiment: Resolved, written: unknown, files: C
     broken: (path) => look(path).reason,
   };
   if (files.blind) return checkTraining(context);
-  return [...checkModel(context), ...checkData(context), ...checkTraining(context), ...checkOverlap(context)];
+  return [
+    ...checkModel(context),
+    ...checkTemplate(context),
+    ...checkData(context),
+    ...checkTraining(context),
+    ...checkOverlap(context),
+  ];
 }

@@ -6,6 +6,7 @@ import { locate } from './locate';
 import { type Parsed, type Path, parseExperiment } from './parse';
 import { type CheckFiles, diskFiles } from './sampleRows';
 import { type Experiment, experimentSchema, type Resolved } from './schema';
+import { isTemplateFile } from './templateFile';
 
 /** `first.sparring.yaml` -> `first`, as a folder's name. */
 export function experimentName(file: string): string {
@@ -38,6 +39,15 @@ export function filesOf(experiment: Experiment): { at: Path; path: string; set(p
   });
   for (const metric of ['leak', 'refusal', 'refusalHeldOut', 'refusalHarmless', 'utility', 'stillKnows'] as const)
     add(['evaluation', metric], experiment.evaluation[metric]);
+  const { template } = experiment;
+  if (template !== undefined && isTemplateFile(template))
+    found.push({
+      at: ['template'],
+      path: template,
+      set: (path) => {
+        experiment.template = path;
+      },
+    });
   found.push({
     at: ['model'],
     path: experiment.model,

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { Problem } from '../base/problem';
+import { isTemplateFile } from '../experiment/templateFile';
 import type { Json } from './fields';
 import { LIMITS } from './jinja';
 import { modelFile } from './modelFile';
@@ -16,12 +17,12 @@ const FOLDER = 'additional_chat_templates';
 
 /**
  * The chat template of a model folder, from the places that transformers looks in: chat_template.jinja and additional_chat_templates/*.jinja,
- * else tokenizer_config.json, else the chat_template.json of older processors. `wanted`: an absolute path of a file that is used in place of
+ * else tokenizer_config.json, else the chat_template.json of older processors. `wanted`: the path of a .jinja file that is used in place of
  * the model's own, or the name of one of the model's; without it the one called default.
  * @throws Problem `chatTemplate` for one that cannot be read or has no such name; `modelFile` for a link out of the folder
  */
 export function findTemplate(folder: string, settings: Json, wanted?: string): FoundTemplate {
-  if (wanted !== undefined && isAbsolute(wanted)) return { template: readTemplate(wanted), file: wanted };
+  if (wanted !== undefined && isTemplateFile(wanted)) return { template: readTemplate(wanted), file: wanted };
   const { named, file } = templatesOf(folder, settings);
   if (wanted === undefined && named.size === 0) return { file };
   const found = named.get(wanted ?? 'default');

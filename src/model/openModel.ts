@@ -15,7 +15,7 @@ export { openTokenizer };
 export interface OpenOptions {
   /** How linear layers are kept; default float32. */
   precision?: Precision;
-  /** As in the experiment file: the absolute path of a chat template, or the name of one of the model's. */
+  /** As in the experiment file: the path of a .jinja file, or the name of one of the model's. */
   template?: string;
 }
 

@@ -42,7 +42,7 @@ export async function setUp(resolved: Resolved): Promise<Setup> {
   const utilityData = data.utility ? utilityRows(data.utility) : [];
   const units = evaluationUnits(resolved.evaluation);
   const during = duringUnit(resolved.evaluation);
-  const model = await openModel(resolved.model, { precision: resolved.precision });
+  const model = await openModel(resolved.model, resolved);
   try {
     const warnings: ProblemData[] = [];
     const adversarial = encodeAll(adversarialData, data.adversarial.file, warnings, resolved, (row) =>

@@ -27,6 +27,27 @@ const mistakes: readonly [string, string, readonly string[]][] = [
     ],
   ],
   [
+    'a misspelled chat template',
+    `template: chat/plian.jinja\n${SOUND}`,
+    ["1:11 templateMissing There is no chat template /x/chat/plian.jinja: did you mean 'plain.jinja'?"],
+  ],
+  [
+    'a chat template that is nowhere',
+    `template: zzz/zzz.jinja\n${SOUND}`,
+    [
+      "1:11 templateMissing There is no chat template /x/zzz/zzz.jinja: correct the path, which starts at this file's folder.",
+    ],
+  ],
+  [
+    'another kind of file as chat template',
+    `template: ./notes.txt\n${SOUND}`,
+    [
+      "1:11 templateMissing './notes.txt' is no chat template: give a path that ends in .jinja, or the name of one of the model's templates.",
+    ],
+  ],
+  ['a chat template as it should be', `template: chat/plain.jinja\n${SOUND}`, []],
+  ['the name of a chat template', `template: tool_use\n${SOUND}`, []],
+  [
     'a misspelled data file',
     SOUND.replace('harm.csv', 'harms.csv'),
     ["4:24 dataMissing There is no data file /x/harms.csv: did you mean 'harm.csv'?"],
