@@ -132,7 +132,15 @@ export function makeChatTemplate(source: ChatTemplateSource): ChatTemplate {
   const render = (chat: Chat): RenderedChat => {
     const whole = asked(chat);
     const mark = unused(USER, `${template}${chat.system}`);
-    const [before, after] = around(text(messagesOf({ ...chat, user: mark }), true), mark);
+    let [before, after] = around(text(messagesOf({ ...chat, user: mark }), true), mark);
+    // Where there are no words, a template may take the blanks around them away as well.
+    if (
+      chat.user.trim() === '' &&
+      before !== undefined &&
+      after !== undefined &&
+      !(whole.startsWith(before) && whole.endsWith(after))
+    )
+      [before, after] = [before.trimEnd(), after.trimStart()];
     if (
       before === undefined ||
       after === undefined ||

@@ -33,9 +33,12 @@ export function encodeBehind(
   if (exact) return exact;
   for (const start of STARTS) {
     const ids = after(start, tokenizer.encode(start));
-    if (ids && tokenizer.decode([...tokenizer.encode(start), ...ids], { keepSpecial: true }).endsWith(text)) return ids;
+    if (ids && flat(tokenizer.decode(ids, { keepSpecial: true })) === flat(text)) return ids;
   }
   return undefined;
 }
+
+/** Blanks do not count: some tokenizers write one behind each special token. */
+const flat = (text: string): string => text.replaceAll(/\s+/g, '');
 
 const STARTS = ['.', '\n', 'a', '0', ':', '>', ')', ']'];
