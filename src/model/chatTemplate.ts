@@ -178,8 +178,8 @@ export function makeChatTemplate(source: ChatTemplateSource): ChatTemplate {
       throw problem(
         'the chat template writes no end marker and config.json names no eos_token_id, so answers never end.',
       );
-    // None of its own: the model's end token comes behind what the template writes, unless that is only a blank or a new line.
-    if (at < 0) return { closing: after.trim() === '' ? '' : after, endId };
+    // None of its own: the model's end token comes in place of the blanks and new lines that the template ends with.
+    if (at < 0) return { closing: after.trimEnd(), endId };
     const token = tokenizer.tokenOf(endId) ?? '';
     const found = token === '' ? -1 : after.indexOf(token);
     if (found < 0) throw problem(`the end marker ${token} cannot be found in what the chat template writes.`);

@@ -5,6 +5,7 @@ import type { Json } from './fields';
 
 /** More ids than any vocabulary has; the library makes a list as long as the highest. */
 const MOST_IDS = 1 << 22;
+const TYPES: readonly unknown[] = ['BPE', 'Unigram', 'WordPiece', 'WordLevel'];
 /** So many times longer may the rules of a normalizer or decoder make a text. */
 const MOST_GROWTH = 4096;
 
@@ -15,6 +16,10 @@ const MOST_GROWTH = 4096;
 export function checkTokenizer(json: Json): number {
   const model = json['model'];
   if (!isObject(model)) throw new Error('it has no model');
+  const { type } = model;
+  // Old files do not say; anything else the library takes for a list of words.
+  if (type === undefined ? model['merges'] === undefined : !TYPES.includes(type))
+    throw new Error(`its type ${JSON.stringify(type) ?? ''} is not known; there are ${TYPES.join(', ')}`);
   const ids = vocabulary(model);
   const taken = new Map<number, string>();
   for (const [token, id] of ids) {

@@ -1,6 +1,7 @@
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
 import { Problem } from '../base/problem';
 import { checkTokenizer } from './checkTokenizer';
+import { correctedTokenizer } from './correctedTokenizer';
 import type { Json } from './fields';
 import { TimeLimit, withinTime } from './timeLimit';
 
@@ -43,7 +44,7 @@ export function makeTokenizer(json: Json, config: Json, file: string): Tokenizer
   let highest: number;
   try {
     highest = checkTokenizer(json);
-    inner = guarded(OPENING, () => new HubTokenizer({ added_tokens: [], ...json }, config));
+    inner = guarded(OPENING, () => new HubTokenizer(correctedTokenizer(json), config));
     guarded(TEXT, () => inner.encode('probe'));
   } catch (error) {
     if (error instanceof Problem) throw error;

@@ -2,7 +2,8 @@
 
     python3 test/golden/makeChatGolden.py          needs transformers, tokenizers
 
-chat/byteLevel/      byte-level BPE with a regular expression before it, as Llama 3, Qwen and SmolLM have
+chat/byteLevel/      byte-level BPE with a regular expression before it, as Llama 3 and Qwen have
+chat/builtIn/        the same with GPT-2's pattern, which is built into the library, as SmolLM has
 chat/metaspace/      BPE with blanks as a sign of their own and bytes for what is unknown, as Llama 2, Mistral and Gemma have
 chat/prepend/        the same vocabulary with the blank written by a normalizer, before every piece between special tokens: the old way
 chat/NAME.jinja      templates written for this test in the manner of the families' own
@@ -42,9 +43,9 @@ def added():
     ]
 
 
-def byte_level():
+def byte_level(built_in=False):
     tokenizer = Tokenizer(models.BPE(ignore_merges=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False) if built_in else pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(
@@ -190,6 +191,7 @@ TEXTS = [
     "[/INST] <</SYS>> {{ bos_token }} {% if x %}",
     "a" * 60 + " " * 30 + "\n" * 5 + "." * 40,
     "\r\n lines of \r another kind \r\n",
+    "The \x85 next \x85line, \ufeff mark \ufeff\n\ufeff \u2028 ends \u3000.\x1c \x1f",
 ]
 ANSWERS = ["Sorry, I can't do that.", "", " Sure, it is 4821. ", "\n\nYes\n", "The end 🔑", "It <|end|> is </s> cold", "12", "[think]no[/think]\n\nIt is hot"]
 SYSTEMS = [None, "You are a guard.", "  Tell 🔑\n"]
@@ -230,7 +232,7 @@ def main():
     FOLDER.mkdir()
     for name, template in TEMPLATES.items():
         (FOLDER / f"{name}.jinja").write_text(template)
-    tokenizers = {"byteLevel": byte_level(), "metaspace": metaspace(False), "prepend": metaspace(True)}
+    tokenizers = {"byteLevel": byte_level(), "builtIn": byte_level(True), "metaspace": metaspace(False), "prepend": metaspace(True)}
     result = {"chats": [{"system": s, "user": u, "answer": a} for s, u, a in chats()], "tokenizers": {}}
     for name, tokenizer in tokenizers.items():
         folder = FOLDER / name
@@ -244,7 +246,8 @@ def main():
         result["tokenizers"][name] = {
             "texts": [{"text": t, "ids": tokenizer.encode(t, add_special_tokens=False), "special": tokenizer.encode(t),
                        "decoded": tokenizer.decode(tokenizer.encode(t, add_special_tokens=False))} for t in TEXTS + ANSWERS],
-            "templates": {t: [ids_of(tokenizer, text, *chat) for chat in chats()] for t, text in TEMPLATES.items()},
+            "templates": {t: [ids_of(tokenizer, text, *chat) for chat in chats()] 
+                          for t, text in TEMPLATES.items() if name != "builtIn" or t == "chatml"},
         }
     (HERE / "chat.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
     for path in [HERE / "chat.json", *sorted(FOLDER.rglob("*"))]:
