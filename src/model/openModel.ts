@@ -60,6 +60,7 @@ export function hashModel(folder: string): string {
     'config.json',
     'tokenizer.json',
     'tokenizer_config.json',
+    'special_tokens_map.json',
     ...templateFiles(folder),
     ...weightFiles(folder),
   ];
