@@ -50,7 +50,7 @@ const PACKAGES: { readonly [name: string]: readonly string[] } = {
   'vscode-jsonrpc': ['worker', 'editor'],
   'vscode-jsonrpc/node': ['worker', 'editor'],
   '@huggingface/tokenizers': ['model/tokenizer'],
-  '@huggingface/jinja': ['model/jinja'],
+  '@huggingface/jinja': ['model/jinja', 'model/boundedInterpreter'],
   uplot: ['webview'],
   '@vscode/webview-ui-toolkit': ['webview/ui'],
   vscode: ['editor'],

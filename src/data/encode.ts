@@ -30,9 +30,10 @@ export function encodeChat(
   answer: string,
   options: EncodeOptions = {},
 ): Encoded | undefined {
-  const { ids, userStart, userEnd } = renderChat(model, { system: options.system, user: prompt });
+  const chat = { system: options.system, user: prompt };
+  const { ids, userStart, userEnd } = renderChat(model, chat);
   return cut(
-    { ids: [...ids, ...encodeAnswer(model, answer)], promptLength: ids.length, userStart, userEnd },
+    { ids: [...ids, ...encodeAnswer(model, answer, { after: chat })], promptLength: ids.length, userStart, userEnd },
     options.maxLength,
   );
 }
@@ -44,8 +45,9 @@ export function encodeOpening(
   opening: string,
   options: EncodeOptions = {},
 ): Encoded | undefined {
-  const { ids, userStart, userEnd } = renderChat(model, { system: options.system, user: prompt });
-  const target = encodeAnswer(model, opening, { end: false });
+  const chat = { system: options.system, user: prompt };
+  const { ids, userStart, userEnd } = renderChat(model, chat);
+  const target = encodeAnswer(model, opening, { end: false, after: chat });
   return cut({ ids: [...ids, ...target], promptLength: ids.length, userStart, userEnd }, options.maxLength);
 }
 
@@ -62,6 +64,7 @@ export function encodePrompt(
   options: EncodeOptions = {},
 ): number[] {
   if (row.text !== undefined) return [...model.tokenizer.encode(row.text, { special: true })];
-  const { ids } = renderChat(model, { system: options.system, user: row.prompt ?? '' });
-  return row.prefill === undefined ? [...ids] : [...ids, ...encodeAnswer(model, row.prefill, { end: false })];
+  const chat = { system: options.system, user: row.prompt ?? '' };
+  const { ids } = renderChat(model, chat);
+  return row.prefill === undefined ? ids : [...ids, ...encodeAnswer(model, row.prefill, { end: false, after: chat })];
 }

@@ -53,6 +53,8 @@ const FOREIGN: { readonly [name: string]: string } = {
   defense: 'method',
   algorithm: 'method',
   systemprompt: 'system',
+  chattemplate: 'template',
+  chattemplatepath: 'template',
   eval: 'evaluation',
   train: 'training',
   optimiser: 'optimizer',

@@ -6,6 +6,7 @@ import { locate } from './locate';
 import { type Parsed, type Path, parseExperiment } from './parse';
 import { type CheckFiles, diskFiles } from './sampleRows';
 import { type Experiment, experimentSchema, type Resolved } from './schema';
+import { isTemplateFile } from './templateFile';
 
 /** `first.sparring.yaml` -> `first`, as a folder's name. */
 export function experimentName(file: string): string {
@@ -38,10 +39,11 @@ export function filesOf(experiment: Experiment): { at: Path; path: string; set(p
   });
   for (const metric of ['leak', 'refusal', 'refusalHeldOut', 'refusalHarmless', 'utility', 'stillKnows'] as const)
     add(['evaluation', metric], experiment.evaluation[metric]);
-  if (experiment.template?.endsWith('.jinja'))
+  const { template } = experiment;
+  if (template !== undefined && isTemplateFile(template))
     found.push({
       at: ['template'],
-      path: experiment.template,
+      path: template,
       set: (path) => {
         experiment.template = path;
       },

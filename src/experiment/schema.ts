@@ -53,11 +53,16 @@ export const experimentSchema = z
         },
         paper: 'nf4',
       }),
-    template: z.string().min(1).optional().meta({
-      description:
-        "Chat template instead of the model's own: the path of a .jinja file, relative to this file, or the name of one of the model's. A base model without one needs it.",
-    }),
     system: z.string().optional().meta({ description: "System prompt, where the model's chat template has one." }),
+    template: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        description:
+          "Chat template, in place of the model's own: a .jinja file, relative to this file, or the name of one of the model's templates. " +
+          'A base model without a template needs it.',
+      }),
     method: methodOptions,
     attack: attackOptions.prefault({}).meta({ description: 'The attack inside the training.' }),
     lora: loraOptions

@@ -1,7 +1,7 @@
 import { Problem } from '../base/problem';
 import type { DecoderConfig } from './model';
 import { modelFiles } from './modelFiles';
-import { tokenizerOf } from './openModel';
+import { tokenizerOf } from './openTokenizer';
 import { type Precision, quantizedBytes } from './quantized';
 import { countOf, tensorList } from './tensorList';
 
@@ -26,7 +26,7 @@ export interface ModelDescription {
 /** @throws Problem where not even config.json can be understood. */
 export function describeModel(place: string): ModelDescription {
   const files = modelFiles(place);
-  const { config } = tokenizerOf({ ...files, templates: new Map([['default', { text: '', file: place }]]) });
+  const { config } = tokenizerOf({ ...files, templates: { named: new Map(), file: place } });
   const list = tensorList(config);
   const sum = (tensors: typeof list) => tensors.reduce((total, tensor) => total + countOf(tensor), 0);
   const parameters = sum(list);
@@ -61,7 +61,7 @@ export function describeModel(place: string): ModelDescription {
     parameters,
     linearParameters,
     bytes: { float32: 4 * parameters, int8: few('int8'), nf4: few('nf4') },
-    templates: [...files.templates.keys()],
+    templates: [...files.templates.named.keys()],
     unused,
     problems,
   };

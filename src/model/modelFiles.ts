@@ -1,14 +1,15 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { Problem } from '../base/problem';
 import type { Json } from './fields';
+import { type Templates, templateFiles, templatesIn, templatesOf } from './findTemplate';
 import { ggufConfig } from './gguf/ggufConfig';
 import { GgufFile, GgufSource } from './gguf/ggufSource';
 import { ggufTokenizer } from './gguf/ggufTokenizer';
 import type { DecoderConfig } from './model';
 import { modelFile } from './modelFile';
+import { neededModelJson, readModelJson } from './readModelJson';
 import { SafetensorsSource, weightFiles } from './safetensorsSource';
-import { folderTemplates, inSettings, type TemplateText } from './templates';
 import type { WeightSource } from './weightSource';
 
 /** What a model is made of, wherever it stands: a folder as Hugging Face publishes it, or a GGUF file. Nothing is written to it. */
@@ -22,7 +23,8 @@ export interface ModelFiles {
   tokenizer: Json;
   tokenizerFile: string;
   settings: Json;
-  templates: ReadonlyMap<string, TemplateText>;
+  specialTokens?: Json;
+  templates: Templates;
   /** The caller closes it. */
   open(config: DecoderConfig): WeightSource;
   /** Names and paths of the files that make the numbers. */
@@ -44,6 +46,16 @@ export function modelFiles(place: string): ModelFiles {
   return alone ? ofGguf(alone) : ofFolder(place);
 }
 
+const TOKENIZER = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
+
+/** Those files that are there, in the order of their names. */
+function existing(folder: string, names: readonly string[]): { name: string; path: string }[] {
+  return [...names].sort().flatMap((name) => {
+    const path = modelFile(folder, basename(name), dirname(name) === '.' ? '' : dirname(name));
+    return path ? [{ name, path }] : [];
+  });
+}
+
 function onlyGguf(folder: string): string | undefined {
   const names = readdirSync(folder);
   if (names.includes('config.json') && names.some((name) => /\.safetensors(\.index\.json)?$/.test(name)))
@@ -57,24 +69,21 @@ function onlyGguf(folder: string): string | undefined {
 }
 
 function ofFolder(folder: string): ModelFiles {
-  const settings = readJson(folder, 'tokenizer_config.json') ?? {};
-  const named = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'];
+  const settings = readModelJson(folder, 'tokenizer_config.json') ?? {};
   return {
     place: folder,
     kind: 'safetensors',
-    config: needed(folder, 'config.json'),
+    config: neededModelJson(folder, 'config.json'),
     configFile: join(folder, 'config.json'),
-    generation: readJson(folder, 'generation_config.json'),
-    tokenizer: needed(folder, 'tokenizer.json'),
+    generation: readModelJson(folder, 'generation_config.json'),
+    tokenizer: neededModelJson(folder, 'tokenizer.json'),
     tokenizerFile: join(folder, 'tokenizer.json'),
     settings,
-    templates: folderTemplates(folder, settings),
+    specialTokens: readModelJson(folder, 'special_tokens_map.json'),
+    templates: templatesOf(folder, settings),
     open: () => new SafetensorsSource(folder),
     get hashed() {
-      return [...named, ...weightFiles(folder)].sort().flatMap((name) => {
-        const path = modelFile(folder, name);
-        return path ? [{ name, path }] : [];
-      });
+      return existing(folder, ['config.json', ...TOKENIZER, ...templateFiles(folder), ...weightFiles(folder)]);
     },
   };
 }
@@ -84,16 +93,11 @@ function ofGguf(path: string): ModelFiles {
   const file = new GgufFile(path);
   try {
     const config = ggufConfig(file);
-    const beside = readJson(folder, 'tokenizer.json');
+    const beside = readModelJson(folder, 'tokenizer.json');
     const { tokenizerJson, tokenizerConfig } = beside
-      ? { tokenizerJson: beside, tokenizerConfig: readJson(folder, 'tokenizer_config.json') ?? {} }
+      ? { tokenizerJson: beside, tokenizerConfig: readModelJson(folder, 'tokenizer_config.json') ?? {} }
       : ggufTokenizer(file);
     const tokenizerFile = beside ? join(folder, 'tokenizer.json') : path;
-    const own = inSettings(tokenizerConfig, path).map(([name, text]): [string, TemplateText] => [
-      name,
-      { text, file: path },
-    ]);
-    const names = ['tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'];
     return {
       place: path,
       kind: 'gguf',
@@ -102,36 +106,14 @@ function ofGguf(path: string): ModelFiles {
       tokenizer: tokenizerJson,
       tokenizerFile,
       settings: tokenizerConfig,
-      templates: beside ? folderTemplates(folder, tokenizerConfig) : new Map(own),
+      templates: beside ? templatesOf(folder, tokenizerConfig) : templatesIn(tokenizerConfig, path),
       open: (decoder) => new GgufSource(new GgufFile(path), decoder),
       hashed: [
         { name: 'model.gguf', path },
-        ...(beside ? names : []).flatMap((name) => {
-          const found = modelFile(folder, name);
-          return found ? [{ name, path: found }] : [];
-        }),
+        ...(beside ? existing(folder, [...TOKENIZER, ...templateFiles(folder)]) : []),
       ],
     };
   } finally {
     file.close();
   }
-}
-
-function readJson(folder: string, name: string): Json | undefined {
-  const path = modelFile(folder, name);
-  if (!path) return undefined;
-  try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
-  } catch {
-    // Said below: not JSON and not an object are the same to the user.
-  }
-  throw new Problem('modelJson', 'the file must hold one JSON object; fetch it again.', { file: path });
-}
-
-function needed(folder: string, name: string): Json {
-  const json = readJson(folder, name);
-  if (!json)
-    throw new Problem('modelFile', 'the model folder needs this file; fetch it.', { file: join(folder, name) });
-  return json;
 }

@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Problem } from '../base/problem';
-import { type ChatTemplate, makeChatTemplate } from './chatTemplate';
 import { freeConstants } from './constants';
-import type { Json } from './fields';
-import type { DecoderConfig, Model } from './model';
+import type { Model } from './model';
 import { type ModelFiles, modelFiles } from './modelFiles';
+import { openTokenizer, tokenizerOf } from './openTokenizer';
 import type { Precision } from './quantized';
-import { readConfig } from './readConfig';
-import { chooseTemplate } from './templates';
-import { makeTokenizer, type Tokenizer } from './tokenizer';
 import { freeWeights, loadWeights } from './weights';
+
+export { openTokenizer };
 
 export interface OpenOptions {
   /** How linear layers are kept; default float32. */
@@ -52,37 +49,6 @@ export async function openModel(place: string, { precision, template }: OpenOpti
   };
 }
 
-export interface OpenedTokenizer {
-  config: DecoderConfig;
-  tokenizer: Tokenizer;
-  chat: ChatTemplate;
-}
-
-/** All of a model but its weights: what checks and estimates need. */
-export function openTokenizer(place: string, template?: string): OpenedTokenizer {
-  return tokenizerOf(modelFiles(place), template);
-}
-
-export function tokenizerOf(files: ModelFiles, template?: string): OpenedTokenizer {
-  const config = readConfig(files.config, files.configFile, files.generation);
-  const tokenizer = makeTokenizer(files.tokenizer, files.settings, files.tokenizerFile);
-  if (tokenizer.vocabularySize > config.vocabularySize)
-    throw new Problem(
-      'tokenizer',
-      `the tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}; they do not belong together.`,
-      { file: files.tokenizerFile },
-    );
-  const { text, file } = chooseTemplate(files.templates, template, files.place);
-  const chat = makeChatTemplate({
-    template: text,
-    file,
-    tokenizer,
-    tokens: specialTokens(files.settings),
-    eosIds: config.eosIds,
-  });
-  return { config, tokenizer, chat };
-}
-
 /** sha256 over the files that make the numbers: of each its name and its own hash, in the order of their names. */
 export function hashModel(place: string): string {
   return hashFiles(modelFiles(place));
@@ -106,15 +72,4 @@ function hashFile(path: string): string {
     closeSync(handle);
   }
   return hash.digest('hex');
-}
-
-/** bos_token and its like as texts; in the file they are texts or objects with a content. */
-function specialTokens(settings: Json): { [name: string]: string } {
-  const tokens: { [name: string]: string } = {};
-  for (const [name, value] of Object.entries(settings)) {
-    if (!name.endsWith('_token')) continue;
-    const content = typeof value === 'object' && value !== null ? (value as Json)['content'] : value;
-    if (typeof content === 'string') tokens[name] = content;
-  }
-  return tokens;
 }

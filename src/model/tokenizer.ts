@@ -1,6 +1,9 @@
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
 import { Problem } from '../base/problem';
-import { bounded } from './bounded';
+import { checkTokenizer } from './checkTokenizer';
+import { correctedTokenizer } from './correctedTokenizer';
+import type { Json } from './fields';
+import { TimeLimit, withinTime } from './timeLimit';
 
 /** Text to ids and back, from a model folder's tokenizer.json. The only file that knows @huggingface/tokenizers. */
 export interface Tokenizer {
@@ -8,91 +11,72 @@ export interface Tokenizer {
   encode(text: string, options?: { special?: boolean }): number[];
   /** `keepSpecial`: write special tokens out instead of leaving them away. */
   decode(ids: readonly number[], options?: { keepSpecial?: boolean }): string;
-  /** One more than the largest id, added tokens included; the model's table may be larger. */
+  /** One more than the highest id, added tokens included; the model's table may be larger. */
   vocabularySize: number;
   idOf(token: string): number | undefined;
   tokenOf(id: number): string | undefined;
   isSpecial(id: number): boolean;
 }
 
-/** @throws Problem `tokenizer` where the library cannot read the parsed tokenizer.json. */
-export function makeTokenizer(json: object, config: object, file: string): Tokenizer {
-  const broken = (why: string) =>
-    new Problem('tokenizer', `the tokenizer could not be read (${why.slice(0, 300)}); fetch the file again.`, { file });
-  const wrong = whatIsWrong(json);
-  if (wrong !== undefined) throw broken(wrong);
-  const guarded = <T>(limit: number, work: () => T): T => {
+/** For reading a tokenizer.json; the largest take seconds. */
+const OPENING = 60_000;
+/** For a text, and for each of its characters: a regular expression that backtracks takes years. */
+const TEXT = 1500;
+const CHARACTER = 0.05;
+
+/** @throws Problem `tokenizer` where the parsed tokenizer.json contradicts itself, or the library cannot read it. */
+export function makeTokenizer(json: Json, config: Json, file: string): Tokenizer {
+  const problem = (what: string) => new Problem('tokenizer', what, { file });
+  const guarded = <T>(milliseconds: number, run: () => T): T => {
     try {
-      return bounded(limit, work);
+      return withinTime(milliseconds, run);
     } catch (error) {
-      throw broken(error instanceof Error ? error.message : String(error));
+      if (error instanceof TimeLimit)
+        throw problem(
+          `the tokenizer ${error.message} over a text: one of its rules is endless; use another tokenizer.json.`,
+        );
+      if (error instanceof RangeError)
+        throw problem(`the tokenizer goes beyond what can be computed (${error.message}); use another tokenizer.json.`);
+      throw error;
     }
   };
-  const inner = guarded(LOADING, () => {
-    const made = new HubTokenizer(json, config);
-    made.encode('probe');
-    return made;
-  });
-  const vocabulary = inner.get_vocab(true);
-  let largest = -1;
-  for (const id of vocabulary.values()) largest = Math.max(largest, id);
+  let inner: HubTokenizer;
+  let highest: number;
+  try {
+    highest = checkTokenizer(json);
+    inner = guarded(OPENING, () => new HubTokenizer(correctedTokenizer(json), config));
+    guarded(TEXT, () => inner.encode('probe'));
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw problem(`the tokenizer could not be read (${why}); fetch the file again.`);
+  }
   const special = new Set<number>();
   for (const [id, token] of inner.get_added_tokens_decoder()) if (token.special) special.add(id);
+
+  const encode = (text: string, special: boolean): number[] => {
+    const { ids } = guarded(TEXT + CHARACTER * text.length, () => inner.encode(text, { add_special_tokens: special }));
+    // The library knows no unk_token where a tokenizer has none.
+    const lost = ids.findIndex((id: unknown) => typeof id !== 'number');
+    if (lost >= 0)
+      throw problem(`the tokenizer has no token for a part of the text ${JSON.stringify(text.slice(0, 60))}.`);
+    return ids;
+  };
   return {
-    encode: (text, options) =>
-      text === '' && !options?.special
-        ? []
-        : guarded(limitFor(text), () => inner.encode(text, { add_special_tokens: options?.special ?? false }).ids),
+    encode: (text, options) => (text === '' && !options?.special ? [] : encode(text, options?.special ?? false)),
     decode: (ids, options) =>
       ids.length === 0
         ? ''
-        : inner.decode([...ids], {
-            skip_special_tokens: !options?.keepSpecial,
-            // transformers cleans spaces up only where tokenizer_config.json asks for it; texts are judged, so never here.
-            clean_up_tokenization_spaces: false,
-          }),
-    vocabularySize: largest + 1,
+        : guarded(TEXT + CHARACTER * ids.length, () =>
+            inner.decode([...ids], {
+              skip_special_tokens: !options?.keepSpecial,
+              // transformers cleans spaces up only where tokenizer_config.json asks for it; texts are judged, so never here.
+              clean_up_tokenization_spaces: false,
+            }),
+          ),
+    vocabularySize: highest + 1,
     idOf: (token) => inner.token_to_id(token),
     tokenOf: (id) => inner.id_to_token(id),
     isSpecial: (id) => special.has(id),
   };
 }
-
-/** For one text; what is honest takes far less than a millisecond per letter. */
-const limitFor = (text: string): number => 2000 + text.length;
-
-/** What makes a parsed tokenizer.json no tokenizer, where the library would not say so: ids that are none, or that two tokens share. */
-function whatIsWrong(json: object): string | undefined {
-  const { model, added_tokens: added = [] } = json as { model?: unknown; added_tokens?: unknown };
-  if (typeof model !== 'object' || model === null) return 'model must be an object';
-  const { vocab, merges } = model as { vocab?: unknown; merges?: unknown };
-  if (typeof vocab !== 'object' || vocab === null) return 'model.vocab must be an object or a list';
-  const tokens = new Map<number, string>();
-  const put = (token: string, id: unknown): string | undefined => {
-    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > MOST_TOKENS)
-      return `token ${JSON.stringify(token.slice(0, 40))} has the id ${JSON.stringify(id)}`;
-    const other = tokens.get(id);
-    if (other !== undefined && other !== token)
-      return `tokens ${JSON.stringify(other.slice(0, 40))} and ${JSON.stringify(token.slice(0, 40))} share the id ${id}`;
-    tokens.set(id, token);
-    return undefined;
-  };
-  // Unigram models list [token, score]; an id is a place in the list.
-  if (!Array.isArray(vocab))
-    for (const [token, id] of Object.entries(vocab)) {
-      const wrong = put(token, id);
-      if (wrong !== undefined) return wrong;
-    }
-  if (!Array.isArray(added)) return 'added_tokens must be a list';
-  for (const one of added as unknown[]) {
-    const { id, content } = (one ?? {}) as { id?: unknown; content?: unknown };
-    if (typeof content !== 'string') return 'an added token has no content';
-    const wrong = put(content, id);
-    if (wrong !== undefined) return wrong;
-  }
-  return merges === undefined || Array.isArray(merges) ? undefined : 'model.merges must be a list';
-}
-
-/** Milliseconds for a vocabulary of a million. */
-const LOADING = 60_000;
-const MOST_TOKENS = 10_000_000;

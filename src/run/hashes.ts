@@ -2,12 +2,15 @@ import { basename, isAbsolute } from 'node:path';
 import { sha256, sha256File } from '../base/files';
 import { filesOf } from '../experiment/resolve';
 import type { Resolved } from '../experiment/schema';
+import { isTemplateFile } from '../experiment/templateFile';
 import { hashModel } from '../model/openModel';
 
 /** What a run was made of, as sha256: the model's files, the data files, the experiment. */
 export interface Hashes {
   model: string;
   data: string;
+  /** Of the file that `template` names, where it names one; the model's own templates are among the model's files. */
+  template?: string;
   config: string;
 }
 
@@ -24,7 +27,15 @@ export function hashConfig({ file: _file, ...experiment }: Resolved): string {
 export async function hashInputs(resolved: Resolved): Promise<Hashes> {
   const model = hashModel(resolved.model);
   const data: string[] = [];
-  for (const { path } of filesOf(structuredClone(resolved)).filter(({ at }) => at[0] !== 'model'))
+  for (const { path } of filesOf(structuredClone(resolved)).filter(
+    ({ at }) => at[0] === 'data' || at[0] === 'evaluation',
+  ))
     data.push(await sha256File(path));
-  return { model, data: sha256(data.join('\n')), config: hashConfig(resolved) };
+  const { template } = resolved;
+  return {
+    model,
+    data: sha256(data.join('\n')),
+    ...(template !== undefined && isTemplateFile(template) && { template: await sha256File(template) }),
+    config: hashConfig(resolved),
+  };
 }

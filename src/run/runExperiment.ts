@@ -61,7 +61,7 @@ export async function startRun(
   }
 }
 
-/** Goes on with a run that was stopped, killed or failed, from its last checkpoint. Throws a Problem when model or data changed. */
+/** Goes on with a run that was stopped, killed or failed, from its last checkpoint. Throws a Problem when model, data or chat template changed. */
 export async function resumeRun(
   folder: string,
   about: { version: string; machine: Machine },
@@ -75,13 +75,13 @@ export async function resumeRun(
       throw new Problem('runFinished', `The run ${folder} has finished; there is nothing to resume.`, { file: folder });
     return await session(folder, lock, links, async () => {
       const hashes = await hashInputs(config.resolved);
-      for (const part of ['model', 'data'] as const)
+      for (const part of ['model', 'data', 'template'] as const)
         if (hashes[part] !== config.hashes[part])
           throw new Problem(
             'inputsChanged',
-            `The ${part} of this run has changed since it started; put it back, or start a new run.`,
+            `The ${part === 'template' ? 'chat template' : part} of this run has changed since it started; put it back, or start a new run.`,
             {
-              file: part === 'model' ? config.resolved.model : config.resolved.file,
+              file: (part !== 'data' && config.resolved[part]) || config.resolved.file,
             },
           );
       // The engine and the threads it began with, so that the numbers stay the same to the last bit.

@@ -9,7 +9,7 @@ import { describeModel } from '../model/describeModel';
 import { exportModel } from '../model/exportModel';
 import { freeAdapter } from '../model/lora';
 import { modelFiles } from '../model/modelFiles';
-import { tokenizerOf } from '../model/openModel';
+import { tokenizerOf } from '../model/openTokenizer';
 import { startEngine } from '../tensor/engine';
 import type { ModelAction } from './parseCommand';
 

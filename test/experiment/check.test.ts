@@ -29,12 +29,25 @@ const mistakes: readonly [string, string, readonly string[]][] = [
     ],
   ],
   [
-    'a chat template that is not there',
-    SOUND.replace('model: model', 'model: model\ntemplate: own.jinja'),
+    'a misspelled chat template',
+    `template: chat/plian.jinja\n${SOUND}`,
+    ["1:11 templateMissing There is no chat template /x/chat/plian.jinja: did you mean 'plain.jinja'?"],
+  ],
+  [
+    'a chat template that is nowhere',
+    `template: zzz/zzz.jinja\n${SOUND}`,
     [
-      "2:11 templateMissing There is no chat template /x/own.jinja: correct the path, which starts at this file's folder.",
+      "1:11 templateMissing There is no chat template /x/zzz/zzz.jinja: correct the path, which starts at this file's folder.",
     ],
   ],
+  [
+    'another kind of file as chat template',
+    `template: ./notes.txt\n${SOUND}`,
+    [
+      "1:11 templateMissing './notes.txt' is no chat template: give a path that ends in .jinja, or the name of one of the model's templates.",
+    ],
+  ],
+  ['a chat template as it should be', `template: chat/plain.jinja\n${SOUND}`, []],
   ['a folder with one GGUF file', SOUND.replace('model: model', 'model: quantized'), []],
   ['a GGUF file', SOUND.replace('model: model', 'model: quantized/model.gguf'), []],
   ['a chat template of the model, by its name', SOUND.replace('model: model', 'model: model\ntemplate: tools'), []],

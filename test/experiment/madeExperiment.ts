@@ -31,6 +31,7 @@ export const DISK: { readonly [path: string]: string } = {
   '/x/broken.csv': 'a,b\n1,2,3\n',
   '/x/object.json': '{"rows": []}',
   '/x/notes.txt': 'a',
+  '/x/chat/plain.jinja': '',
 };
 
 export const diskOf = (files: { readonly [path: string]: string }): CheckFiles => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Problem } from '../../src/base/problem';
 import { Random } from '../../src/base/random';
+import type { Json } from '../../src/model/fields';
 import { ggufConfig } from '../../src/model/gguf/ggufConfig';
 import { GgufFile, GgufSource } from '../../src/model/gguf/ggufSource';
 import { ggufTokenizer } from '../../src/model/gguf/ggufTokenizer';
@@ -13,7 +14,7 @@ import { SafetensorsSource } from '../../src/model/safetensorsSource';
 import { tensorList } from '../../src/model/tensorList';
 import { makeTokenizer } from '../../src/model/tokenizer';
 import { temporaryFolder } from '../temporaryFolder';
-import { goldenFolder } from './golden';
+import { goldenFolder, tinyFolder } from './golden';
 
 const small = join(goldenFolder, 'families', 'qwen3');
 const MUTATIONS = 10_000;
@@ -155,3 +156,31 @@ for (const [name, count] of [
       }
     });
   });
+
+test('2000 mutations of tokenizer.json are read or refused', () => {
+  const text = readFileSync(join(tinyFolder, 'tokenizer.json'), 'utf8');
+  const random = new Random(5, 'tokenizer');
+  const parts = ['null', '-1', '1e99', '"x"', '[]', '{}', '[[["a"]]]', 'true', '""', '"(a+)+$"', '99999999999'];
+  let refused = 0;
+  for (let i = 0; i < 2000; i++) {
+    const found = [...text.matchAll(/"[^"]*"(?!:)|\d+|null|true|false|\{[^{}]*\}|\[[^[\]]*\]/g)];
+    const one = found[random.int(found.length)] ?? assert.fail();
+    const changed = text.slice(0, one.index) + random.pick(parts) + text.slice(one.index + one[0].length);
+    let json: unknown;
+    try {
+      json = JSON.parse(changed);
+    } catch {
+      continue;
+    }
+    try {
+      makeTokenizer(json as Json, {}, 'tokenizer.json').encode('The iron gate opens.');
+    } catch (error) {
+      assert.ok(
+        error instanceof Problem,
+        `${String(error)} for ${changed.slice(Math.max(0, one.index - 40), one.index + 40)}`,
+      );
+      refused++;
+    }
+  }
+  assert.ok(refused > 50, `${refused} were refused`);
+});

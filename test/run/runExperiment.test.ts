@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { sha256 } from '../../src/base/files';
+import { Problem } from '../../src/base/problem';
 import type { Resolved } from '../../src/experiment/schema';
 import type { RunRecord, Summary } from '../../src/records/record';
 import { readRecords, readRunFolder } from '../../src/records/runFolder';
@@ -162,6 +163,41 @@ test('two processes never write one run', async () => {
   );
   lockRun(taken).release();
   assert.ok(!existsSync(join(taken, 'lock.json')));
+});
+
+test('a run takes the template that its experiment names, and is not resumed with another one', async () => {
+  const { folder, resolved } = tinyExperiment((yaml) => yaml.replace('steps: 6', 'steps: 2'));
+  const template = join(folder, 'mine.jinja');
+  const text = "{% for m in messages %}{{ m['content'] }}<|end|>{% endfor %}";
+  writeFileSync(template, text);
+  const whole = newFolder(folder, 'whole');
+  const hash = await run({ ...resolved, template }, whole);
+  assert.notEqual(hash, await run(resolved, newFolder(folder, 'own')));
+  const half = newFolder(folder, 'half');
+  assert.equal(await startRun(half, { ...resolved, template }, about, { stopRequested: () => true }), 'stopped');
+  writeFileSync(template, `${text} `);
+  await assert.rejects(resumeRun(half, about, never), /chat template of this run has changed/);
+  writeFileSync(template, text);
+  assert.equal(await resumeRun(half, about, never), 'finished');
+  assert.equal(hashOf(half), hash);
+});
+
+test('a system prompt that the template does not take is said at its place in the experiment', async () => {
+  const { folder, resolved } = tinyExperiment();
+  const template = join(folder, 'strict.jinja');
+  writeFileSync(
+    template,
+    "{{ raise_exception('Only users') if messages[0].role == 'system' }}{{ messages[0].content }}",
+  );
+  await assert.rejects(
+    startRun(newFolder(folder, 'strict'), { ...resolved, template, system: 'Be good.' }, about, never),
+    (error) => {
+      assert.ok(error instanceof Problem);
+      assert.match(error.message, /takes no system prompt: leave `system` away/);
+      assert.deepEqual(error.data.at, ['system']);
+      return true;
+    },
+  );
 });
 
 test('a run is not started over, not resumed when finished, changed or missing', async () => {
