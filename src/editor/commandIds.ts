@@ -15,6 +15,7 @@ export interface Commands {
   'sparring.showReport': [RunRef?];
   'sparring.showLog': [RunRef?];
   'sparring.copyCommand': [ExperimentRef?];
+  'sparring.downloadModel': [string?];
   'sparring.engineReport': [];
   'sparring.copyDiagnostics': [];
 }
@@ -30,6 +31,7 @@ export const NEEDS_TRUST: { readonly [K in CommandId]: boolean } = {
   'sparring.showReport': false,
   'sparring.showLog': false,
   'sparring.copyCommand': false,
+  'sparring.downloadModel': true,
   'sparring.engineReport': true,
   'sparring.copyDiagnostics': false,
 };

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { setPackageRoot } from '../base/packageRoot';
 import { Scope } from '../base/scope';
 import { copyDiagnostics, engineReport } from './actions/diagnostics';
+import { downloadModel } from './actions/downloadModel';
 import { newExperiment } from './actions/newExperiment';
 import { anyRun, copyCommand, finishedRun, resumableRun, showLog, stopRun, tellEnd } from './actions/runActions';
 import { type Launcher, resumeRun, startTraining } from './actions/startTraining';
@@ -11,6 +12,7 @@ import { diagnose } from './language/diagnose';
 import { hover } from './language/hover';
 import { lens } from './language/lens';
 import { log, report } from './log';
+import { modelsChanged } from './modelsChanged';
 import { Monitors } from './panels/monitor';
 import { showReport } from './panels/report';
 import { Runs } from './runs';
@@ -25,6 +27,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const version = String((context.extension.packageJSON as { version?: unknown }).version);
   setPackageRoot(extensionPath);
   scope.own(log);
+  scope.own(modelsChanged);
   const runs = scope.own(new Runs());
   const engines = scope.own(vscode.window.createOutputChannel('Sparring Engines'));
   const launcher: Launcher = { extensionFolder: extensionPath, runs, engines };
@@ -46,6 +49,7 @@ export function activate(context: vscode.ExtensionContext): void {
     'sparring.showReport': async (ref) => showReport(await finishedRun(runs, ref)),
     'sparring.showLog': (ref) => showLog(runs, ref),
     'sparring.copyCommand': (ref) => copyCommand(ref),
+    'sparring.downloadModel': (id) => downloadModel(launcher, id),
     'sparring.engineReport': () => engineReport(launcher),
     'sparring.copyDiagnostics': () => copyDiagnostics(launcher, version),
   });

@@ -7,6 +7,7 @@ import { resolveExperiment } from '../../experiment/resolve';
 import { experimentSchema } from '../../experiment/schema';
 import { EXPERIMENT_SELECTOR } from '../experimentFile';
 import { log } from '../log';
+import { modelsChanged } from '../modelsChanged';
 
 const AFTER_TYPING = 250;
 
@@ -35,6 +36,18 @@ function editOf(document: vscode.TextDocument, problem: ProblemData & { fix: Fix
     edit.replace(document.uri, range, change.text);
   }
   return edit;
+}
+
+/** Offers to download a model that an experiment names and this machine does not have. */
+function downloads(document: vscode.TextDocument, problems: readonly ProblemData[], range: vscode.Range) {
+  const missing = problems.find((it) => it.code === 'notDownloaded' && rangeOf(it).intersection(range) !== undefined);
+  const { model } = (parseExperiment(document.getText(), document.uri.fsPath).value ?? {}) as { model?: unknown };
+  if (!missing || typeof model !== 'string') return [];
+  const title = vscode.l10n.t('Download Model');
+  const action = new vscode.CodeAction(title, vscode.CodeActionKind.QuickFix);
+  action.command = { command: 'sparring.downloadModel', title, arguments: [model] };
+  action.isPreferred = true;
+  return [action];
 }
 
 /** Diagnostics of open experiment files, and the quick fixes that problems carry. */
@@ -87,7 +100,11 @@ export function diagnose(): Scope {
     collection.delete(document.uri);
   };
 
-  for (const document of vscode.workspace.textDocuments) if (isOurs(document)) check(document);
+  const checkAll = () => {
+    for (const document of vscode.workspace.textDocuments) if (isOurs(document)) check(document);
+  };
+  checkAll();
+  scope.own(modelsChanged.event(checkAll));
   scope.own(vscode.workspace.onDidOpenTextDocument((it) => isOurs(it) && check(it)));
   scope.own(vscode.workspace.onDidChangeTextDocument(({ document }) => isOurs(document) && checkSoon(document)));
   scope.own(vscode.workspace.onDidSaveTextDocument((it) => isOurs(it) && check(it)));
@@ -102,7 +119,8 @@ export function diagnose(): Scope {
       {
         provideCodeActions(document, range) {
           // Problems are found anew: a fix must fit the text as it stands now.
-          return problemsOf(document)
+          const problems = problemsOf(document);
+          const fixes = problems
             .filter(
               (it): it is ProblemData & { fix: Fix } =>
                 it.fix !== undefined && rangeOf(it).intersection(range) !== undefined,
@@ -116,6 +134,7 @@ export function diagnose(): Scope {
                 .map((it) => it.diagnostic);
               return action;
             });
+          return [...fixes, ...downloads(document, problems, range)];
         },
       },
       { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] },
