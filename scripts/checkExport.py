@@ -32,12 +32,13 @@ def main(model_folder, adapter_folder, exported):
         distance = steps(tensor.contiguous(), theirs.pop(name).contiguous())
         total, differ, worst = total + distance.numel(), differ + (distance > 0).sum().item(), max(worst, distance.max().item())
     assert not theirs, f"tensors that were not exported: {list(theirs)}"
+    dtype = ours.dtype
     with torch.no_grad():
         ids = torch.arange(5, 5 + 12)[None]
         a, b = ours.float()(ids).logits, merged.float()(ids).logits
     apart = ((a - b).abs().max() / b.abs().max()).item()
-    print(f"{ours.config.model_type} {ours.dtype}: {differ} of {total} numbers differ, by {worst} steps at most; logits by {apart:.1e}")
-    limit = 64 if ours.dtype == torch.float32 else 1
+    print(f"{ours.config.model_type} {dtype}: {differ} of {total} numbers differ, by {worst} steps at most; logits by {apart:.1e}")
+    limit = 64 if dtype == torch.float32 else 1
     return 0 if worst <= limit and differ <= 0.01 * total + (total if limit > 1 else 0) and apart <= 1e-2 else 1
 
 

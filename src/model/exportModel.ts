@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
@@ -130,19 +139,39 @@ const NAMES: { readonly [type in FloatType]: string } = { F32: 'float32', F16: '
 
 /** What a GGUF file holds of config and tokenizer is written as transformers has it; a folder's files are copied. */
 function writeRest(files: ModelFiles, to: string, dtype: FloatType): string[] {
-  const put = (name: string, json: Json): string => {
-    writeFileSync(join(to, name), `${JSON.stringify(json, null, 2)}\n`);
+  const put = (name: string, text: string): string => {
+    writeFileSync(join(to, name), text);
     return name;
   };
-  const old = 'torch_dtype' in files.config;
-  const config = put('config.json', { ...files.config, [old ? 'torch_dtype' : 'dtype']: NAMES[dtype] });
+  const pretty = (json: Json): string => `${JSON.stringify(json, null, 2)}\n`;
+  const written = files.kind === 'gguf' ? withPoints(pretty(files.config)) : readFileSync(files.configFile, 'utf8');
+  const config = put('config.json', withDtype(written, NAMES[dtype]));
   const folder = files.kind === 'gguf' ? dirname(files.place) : files.place;
   if (files.kind === 'gguf' && files.tokenizerFile === files.place)
-    return [config, put('tokenizer.json', files.tokenizer), put('tokenizer_config.json', files.settings)];
+    return [
+      config,
+      put('tokenizer.json', pretty(files.tokenizer)),
+      put('tokenizer_config.json', pretty(files.settings)),
+    ];
   const copied = COPIED.filter((name) => {
     const path = modelFile(folder, name);
     if (path) copyFileSync(path, join(to, name));
     return path;
   });
   return [config, ...copied];
+}
+
+/** config.json with another type of numbers, else as it is: written anew, 3.0 would become 3, which transformers 5 takes for no float. */
+function withDtype(config: string, name: string): string {
+  const field = /"(torch_dtype|dtype)"\s*:\s*("[^"]*"|null)/;
+  return field.test(config)
+    ? config.replace(field, (_whole, key: string) => `"${key}": "${name}"`)
+    : config.replace('{', `{\n  "dtype": "${name}",`);
+}
+
+/** Whole numbers in fields that are floats to transformers get their point. */
+function withPoints(config: string): string {
+  const fields =
+    'rope_theta|rotary_emb_base|rotary_pct|partial_rotary_factor|factor|attention_factor|\\w+_logit_softcapping|\\w+_eps';
+  return config.replaceAll(new RegExp(`("(?:${fields})": -?\\d+)(?=[,\\s}])`, 'g'), '$1.0');
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { driveVscode } from './driveVscode.mjs';
+import { hubOfKeeper } from './hubOfKeeper.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -40,6 +41,9 @@ const workspace = mkdtempSync(join(tmpdir(), 'sparring-workspace-'));
 const began = Date.now();
 const done = (what) => console.log(`[${((Date.now() - began) / 1000).toFixed(1)} s] ${what}`);
 
+const hub = await hubOfKeeper(join(root, 'media', 'keeper'));
+process.env.HF_ENDPOINT = hub.endpoint;
+process.env.HF_HOME = join(workspace, '.hub');
 const drive = await driveVscode({ vscode: found.VSCODE_DIR, node: found.VSCODE_NODE, vsix, workspace });
 const { page, command, palette, webview } = drive;
 const shot = (name) => page.screenshot({ path: join(values.shots, `${values.kind}-${name}.png`) });
@@ -247,6 +251,55 @@ async function language() {
   await page.keyboard.press('Control+s');
 }
 
+async function download() {
+  await command('View: Close All Editors');
+  const missing = join(workspace, 'hub.sparring.yaml');
+  writeFileSync(missing, readFileSync(file, 'utf8').replace('builtin:keeper', 'hf:sparring/keeper'));
+  await page
+    .getByRole('treeitem', { name: /hub\.sparring\.yaml/ })
+    .first()
+    .dblclick();
+  await page.locator('.squiggly-error').first().waitFor({ timeout: 20_000 });
+  const line = page.locator('.editor-instance .view-line', { hasText: 'hf:sparring/keeper' }).first();
+  await line.getByText('sparring').first().click();
+  await page.keyboard.press('Control+.');
+  await page.locator('.action-widget').getByText('Download Model').first().waitFor();
+  await shot('downloadFix');
+  await page.keyboard.press('Enter');
+  const toast = (text) => page.locator('.notification-toast', { hasText: text });
+  await toast(/Downloading sparring\/keeper/)
+    .first()
+    .waitFor({ timeout: 20_000 });
+  await toast(/MB/).first().waitFor({ timeout: 20_000 });
+  await shot('downloading');
+  await toast('hf:sparring/keeper is downloaded').first().waitFor({ timeout: 30_000 });
+  await page.locator('.squiggly-error').first().waitFor({ state: 'detached', timeout: 20_000 });
+  await command('Notifications: Clear All Notifications');
+
+  await command('Sparring: Download Model');
+  const input = page.locator('.quick-input-widget input').first();
+  await input.fill('no model');
+  await page.locator('.quick-input-widget', { hasText: 'names no model of the Hub' }).waitFor();
+  await shot('downloadInput');
+  await input.fill('sparring/stuck');
+  await page.keyboard.press('Enter');
+  await toast(/MB/).first().waitFor({ timeout: 20_000 });
+  await page.waitForTimeout(500);
+  await toast(/Downloading sparring\/stuck/)
+    .first()
+    .locator('.monaco-button', { hasText: 'Cancel' })
+    .click();
+  await toast('the next one goes on from there').first().waitFor({ timeout: 20_000 });
+  await command('Notifications: Clear All Notifications');
+  await command('Sparring: Download Model');
+  await input.fill('sparring/nothing');
+  await page.keyboard.press('Enter');
+  await toast('there is no model or revision sparring/nothing').first().waitFor({ timeout: 20_000 });
+  await shot('downloadProblem');
+  await command('Notifications: Clear All Notifications');
+  await command('View: Close All Editors');
+}
+
 /** A picture of what is open in every kind of theme, once `ready` has found it whole. */
 async function inThemes(what, ready) {
   for (const [short, name] of [
@@ -330,6 +383,7 @@ try {
     openLine,
     stopAndResume,
     language,
+    download,
     looks,
     console_,
   ]) {

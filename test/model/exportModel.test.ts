@@ -95,6 +95,28 @@ test('without an adapter, in the type it has, the weights are the same bytes, in
     assert.deepEqual(readFileSync(join(parts, file)), readFileSync(join(from, file)));
 });
 
+test('config.json is as it was but for the type of numbers, points of whole floats included', async () => {
+  for (const [name, field] of [
+    ['gemma2', 'dtype'],
+    ['qwen2', 'torch_dtype'],
+  ] as const) {
+    const from = familyCases[name]!.folder();
+    const text = (folder: string) => readFileSync(join(folder, 'config.json'), 'utf8');
+    const to = await exported(from, { dtype: 'F32' });
+    assert.notEqual(text(to), text(from));
+    assert.equal(text(to).replace(`"${field}": "float32"`, `"${field}": "bfloat16"`), text(from));
+  }
+  const files = modelFiles(join(goldenFolder, 'gguf', 'gemma2.gguf'));
+  const { config } = openTokenizer(files.place);
+  const source = files.open(config);
+  const to = join(temporaryFolder(), 'to');
+  await exportModel({ files, config, source }, to, { dtype: 'F16' });
+  source.close();
+  const written = readFileSync(join(to, 'config.json'), 'utf8');
+  assert.match(written, /"final_logit_softcapping": 3\.0,/);
+  assert.match(written, /"dtype": "float16",/);
+});
+
 test('nothing is overwritten, and a failure leaves no half file under the name of a whole one', async () => {
   const from = familyCases['qwen3']!.folder();
   const { config } = openTokenizer(from);

@@ -67,6 +67,8 @@ export function ggufConfig(file: GgufFile): { readonly [field: string]: unknown 
     tie_word_embeddings: !header.tensors.has('output.weight'),
     bos_token_id: data.number('tokenizer.ggml.bos_token_id'),
     eos_token_id: ends(data),
+    // Said even where there is none: transformers' own defaults may lie beyond a small vocabulary.
+    pad_token_id: data.number('tokenizer.ggml.padding_token_id') ?? null,
   };
   return { model_type: modelType, ...renamed(config, family) };
 }
