@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../src/base/problem';
 import { decode, embed, logits } from '../../src/model/decoder';
+import { describeModel } from '../../src/model/describeModel';
+import { generate } from '../../src/model/generate';
 import { openModel } from '../../src/model/openModel';
 import { decodeSafetensors, encodeSafetensors } from '../../src/model/safetensors';
 import { targetLogProbs } from '../../src/tensor/losses';
@@ -109,6 +111,35 @@ test('each thing missing or broken is one problem with its file, and leaves no t
   await attempt((f) => change(f, 'config.json', { num_hidden_layers: 3 }), '', /model.layers.2.* is missing/);
   await attempt((f) => change(f, 'config.json', { tie_word_embeddings: false }), '', /lm_head.weight is missing/);
   await attempt((f) => change(f, 'config.json', { mlp_bias: true }), '', /bias is missing/);
+});
+
+test('weights that are NaN or infinite are refused by name', async () => {
+  const folder = copy();
+  const path = join(folder, 'model.safetensors');
+  for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
+    const tensors = decodeSafetensors(readFileSync(join(tinyFolder, 'model.safetensors')));
+    tensors['model.layers.1.mlp.up_proj.weight']!.data[77] = value;
+    writeFileSync(path, encodeSafetensors(tensors));
+    await assert.rejects(openModel(folder), (error) => {
+      assert.ok(error instanceof Problem && error.data.file === path);
+      assert.match(error.message, new RegExp(`model.layers.1.mlp.up_proj.weight holds ${value} at place 77`));
+      return true;
+    });
+  }
+});
+
+test('nothing is written to a model folder', async () => {
+  const folder = copy();
+  const seen = () =>
+    readdirSync(folder)
+      .map((name) => `${name} ${statSync(join(folder, name)).mtimeMs} ${statSync(join(folder, name)).size}`)
+      .join();
+  const before = [statSync(folder).mtimeMs, seen()];
+  const model = await openModel(folder);
+  await generate(model, { prompts: [[1, 2]], maxNewTokens: 2 });
+  model.close();
+  describeModel(folder);
+  assert.deepEqual([statSync(folder).mtimeMs, seen()], before);
 });
 
 const stories = join(__dirname, '..', '..', '..', 'shared', 'models', 'stories260K-llama');

@@ -78,6 +78,13 @@ test('a broken file is one problem that says what is wrong', () => {
   broken(file({ x: { ...good, shape: [3] } }, 8), /should take 12 bytes and takes 8/);
   broken(file({ x: { ...good, data_offsets: [0] } }, 8), /range/);
   broken(file({ x: null }, 8), /the type undefined/);
+  broken(file({ x: { ...good, shape: [2 ** 60] } }, 8), /shape \[1152921504606847000\]/);
+  broken(file({ x: { ...good, shape: [2 ** 30, 2 ** 30] } }, 8), /should take 4611686018427388000 bytes and takes 8/);
+  broken(file({ x: { ...good, data_offsets: [0, 2 ** 60] } }, 8), /range/);
+  broken(file({ x: { ...good, data_offsets: [8, 0] } }, 8), /should take 8 bytes and takes -8/);
+  const noText = file('{"x":1}');
+  noText[10] = 0xff;
+  broken(noText, /not JSON/);
   broken(file({ x: good }, 4), /ends at byte/);
   broken(file({ x: good }, 12), /4 bytes belong to no tensor/);
   broken(file({ x: good, y: good }, 8), /overlaps/);
