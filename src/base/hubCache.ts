@@ -63,8 +63,20 @@ export function findCached(id: ModelId, env: Environment): string | undefined {
   const snapshot = join(folder, 'snapshots', commit);
   if (!isFolder(snapshot)) return undefined;
   // Whoever links files one by one leaves a snapshot that is not whole while it works.
-  const usable = namesIn(snapshot).some((name) => /\.(safetensors|gguf)$/.test(name) && isFile(join(snapshot, name)));
-  return usable ? snapshot : undefined;
+  return isWhole(namesIn(snapshot).filter((name) => isFile(join(snapshot, name)))) ? snapshot : undefined;
+}
+
+/** A GGUF file, or config.json, tokenizer.json and safetensors with every part of what comes in parts. */
+function isWhole(names: readonly string[]): boolean {
+  if (names.some((name) => name.endsWith('.gguf'))) return true;
+  const weights = names.filter((name) => name.endsWith('.safetensors'));
+  if (weights.length === 0 || !names.includes('config.json') || !names.includes('tokenizer.json')) return false;
+  return weights.every((name) => {
+    const [, stem, all] = /^(.*)-\d{5}-of-(\d{5})\.safetensors$/.exec(name) ?? [];
+    if (stem === undefined || all === undefined) return true;
+    const end = `-of-${all}.safetensors`;
+    return weights.filter((one) => one.startsWith(`${stem}-`) && one.endsWith(end)).length === Number(all);
+  });
 }
 
 /** The snapshot that `hf:OWNER/NAME[@revision]` means. @throws Problem `modelId`, or `notDownloaded` where it is not in the cache. */

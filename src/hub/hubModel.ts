@@ -26,8 +26,7 @@ export async function hubModel(access: HubAccess, id: ModelId): Promise<HubModel
     try {
       const response = await hubRequest({ ...access, signal: dog.signal }, path);
       if (!response.ok) throw await refusal(response, access, id);
-      if (Number(response.headers.get('content-length') ?? 0) > MOST_BYTES) throw strange(access);
-      return (await response.json()) as { sha?: unknown; siblings?: unknown };
+      return (await boundedJson(response, access)) as { sha?: unknown; siblings?: unknown } | null;
     } catch (error) {
       if (error instanceof SyntaxError) throw strange(access);
       throw error;
@@ -38,6 +37,19 @@ export async function hubModel(access: HubAccess, id: ModelId): Promise<HubModel
   if (typeof json?.sha !== 'string' || !/^[0-9a-f]{40}$/.test(json.sha) || !Array.isArray(json.siblings))
     throw strange(access);
   return { commit: json.sha, files: json.siblings.flatMap((one: unknown) => readFile(one) ?? []) };
+}
+
+/** An answer's JSON, read no further than a model's list of files can reach. @throws Problem `hub`, SyntaxError */
+async function boundedJson(response: Response, access: HubAccess): Promise<unknown> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    const bytes = part as Uint8Array;
+    size += bytes.length;
+    if (size > MOST_BYTES) throw strange(access);
+    parts.push(bytes);
+  }
+  return JSON.parse(Buffer.concat(parts).toString('utf8')) as unknown;
 }
 
 /** A file's entry; undefined for one that lacks what a check needs. A name that is no plain relative path is left out too. */
@@ -63,15 +75,17 @@ const strange = ({ endpoint }: HubAccess): Problem =>
 export async function refusal(response: Response, { endpoint, token }: HubAccess, id: ModelId): Promise<Error> {
   await response.body?.cancel();
   const page = `${endpoint}/${id.owner}/${id.name}`;
+  // Without a token the Hub says 401 of a gated model too, and why in a header.
+  const gated = response.status === 403 || response.headers.get('x-error-code') === 'GatedRepo';
   const login = token ? 'the token in use has no access' : 'set HF_TOKEN to a token of yours';
+  if (gated)
+    return new Problem('hub', `${idText(id)} is gated: accept its terms at ${page}, then try again (${login}).`);
   switch (response.status) {
     case 401:
       return new Problem(
         'hub',
         `the Hub knows no model ${idText(id)} that you may see: check the name, or, if it is private or gated, ${login}.`,
       );
-    case 403:
-      return new Problem('hub', `${idText(id)} is gated: accept its terms at ${page}, then try again (${login}).`);
     case 404:
       return new Problem('hub', `there is no model or revision ${idText(id)} at ${endpoint}; check the name.`);
     case 429:

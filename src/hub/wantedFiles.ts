@@ -11,7 +11,7 @@ const TEMPLATES = /^additional_chat_templates\/[^/]+\.jinja$/;
 
 /**
  * The files a model needs: config, tokenizer, templates and safetensors; or one GGUF file, `wanted` or the only one.
- * @throws Problem `hub` where the model has neither, or several GGUF files and none is named.
+ * @throws Problem `hub` where the model has neither, lacks config.json or tokenizer.json, or has several GGUF files and none is named.
  */
 export function wantedFiles(files: readonly HubFile[], id: ModelId, wanted?: string): HubFile[] {
   const named = (name: string) => files.filter((file) => file.name === name);
@@ -20,8 +20,15 @@ export function wantedFiles(files: readonly HubFile[], id: ModelId, wanted?: str
     if (found.length > 0) return found;
     throw new Problem('hub', `${idText(id)} has no file ${wanted}; it has ${listed(files.map(({ name }) => name))}.`);
   }
-  if (files.some(({ name }) => WEIGHTS.test(name)))
+  if (files.some(({ name }) => WEIGHTS.test(name))) {
+    const missing = ['config.json', 'tokenizer.json'].filter((name) => named(name).length === 0);
+    if (missing.length > 0)
+      throw new Problem(
+        'hub',
+        `${idText(id)} has no ${missing.join(', no ')}, which Sparring needs; it was not downloaded.`,
+      );
     return files.filter(({ name }) => BESIDE.includes(name) || WEIGHTS.test(name) || TEMPLATES.test(name));
+  }
   const gguf = files.filter(({ name }) => name.endsWith('.gguf'));
   if (gguf.length === 1) return gguf;
   throw new Problem(

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { findCached, locateHubModel, parseModelId } from '../../src/base/hubCache';
@@ -219,6 +229,11 @@ test('each refusal says what to do', async () => {
     /no model owner\/model that you may see: check the name, or, if it is private or gated, set HF_TOKEN/,
   );
   await answer(401, /the token in use has no access/, { HF_TOKEN: 'x' });
+  hub.before = (_request, response) => {
+    response.writeHead(401, { 'x-error-code': 'GatedRepo' }).end();
+    return true;
+  };
+  await assert.rejects(pullModel(id, { env: envOf(hub) }), problem(/gated: accept its terms at .*set HF_TOKEN/));
   await answer(403, /owner\/model is gated: accept its terms at http:.*\/owner\/model, then try again/);
   await answer(404, /no model or revision owner\/model at http/);
   await answer(418, /answered with 418/);
@@ -266,6 +281,47 @@ test('GGUF files: the only one, or the one that is named', async () => {
     pullModel(id, { env: envOf(none) }),
     problem(/neither safetensors nor GGUF weights; it has pytorch_model.bin/),
   );
+});
+
+test('what could not be used is not downloaded', async () => {
+  const { 'tokenizer.json': _, ...rest } = files;
+  const hub = await hubOf(rest);
+  await assert.rejects(
+    pullModel(id, { env: envOf(hub) }),
+    problem(/owner\/model has no tokenizer.json, which Sparring/),
+  );
+  assert.equal(hub.asked.length, 1);
+});
+
+test('a snapshot that somebody is still filling is not found yet', async () => {
+  const hub = await hubOf(files);
+  const env = envOf(hub);
+  const snapshot = await pullModel(id, { env });
+  const move = (from: string, to: string) => renameSync(join(snapshot, from), join(snapshot, to));
+  assert.equal(findCached(id, env), snapshot);
+  move('model.safetensors', 'model-00001-of-00002.safetensors');
+  assert.equal(findCached(id, env), undefined);
+  writeFileSync(join(snapshot, 'model-00002-of-00002.safetensors'), '');
+  assert.equal(findCached(id, env), snapshot);
+  move('config.json', 'other.json');
+  assert.equal(findCached(id, env), undefined);
+  move('other.json', 'config.json');
+  rmSync(join(env.HF_HOME, 'hub', 'models--owner--model', 'blobs'), { recursive: true });
+  assert.equal(findCached(id, env), undefined);
+});
+
+test('an answer without an end is given up', async () => {
+  const hub = await hubOf(files);
+  hub.before = (_request, response) => {
+    response.writeHead(200);
+    const more = () => {
+      while (!response.destroyed && response.write(Buffer.alloc(1 << 20, 32)));
+    };
+    response.on('drain', more);
+    more();
+    return true;
+  };
+  await assert.rejects(pullModel(id, { env: envOf(hub) }), problem(/does not answer as the Hugging Face Hub does/));
 });
 
 test('two downloads of one model at a time are one too many; a dead one is no matter', async () => {
