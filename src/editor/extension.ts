@@ -28,6 +28,8 @@ export function activate(context: vscode.ExtensionContext): void {
   setPackageRoot(extensionPath);
   scope.own(log);
   scope.own(modelsChanged);
+  const closing = new AbortController();
+  scope.own(() => closing.abort());
   const runs = scope.own(new Runs());
   const engines = scope.own(vscode.window.createOutputChannel('Sparring Engines'));
   const launcher: Launcher = { extensionFolder: extensionPath, runs, engines };
@@ -49,7 +51,7 @@ export function activate(context: vscode.ExtensionContext): void {
     'sparring.showReport': async (ref) => showReport(await finishedRun(runs, ref)),
     'sparring.showLog': (ref) => showLog(runs, ref),
     'sparring.copyCommand': (ref) => copyCommand(ref),
-    'sparring.downloadModel': (id) => downloadModel(launcher, id),
+    'sparring.downloadModel': (id) => downloadModel(launcher, id, closing.signal),
     'sparring.engineReport': () => engineReport(launcher),
     'sparring.copyDiagnostics': () => copyDiagnostics(launcher, version),
   });
