@@ -43,6 +43,8 @@ const PACKAGES: { readonly [name: string]: readonly string[] } = {
   '@tensorflow/tfjs-core': ['tensor', 'model', 'data', 'attack', 'defense', 'evaluation', 'run', 'library'],
   '@tensorflow/tfjs-backend-wasm': ['tensor'],
   '@tensorflow/tfjs-core/dist/register_all_gradients': ['tensor'],
+  '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend': ['tensor/backend/tensorFlow'],
+  '@tensorflow/tfjs-node-gpu/dist/register_all_kernels': ['tensor/backend/tensorFlow'],
   zod: ['experiment', 'protocol', 'library'],
   yaml: ['experiment'],
   'csv-parse': ['data', 'experiment'],

@@ -21,7 +21,7 @@ export interface EngineOptions {
   engine: 'auto' | 'native' | 'wasm';
   /** Cores to compute on. Results do not depend on it with wasm. */
   threads?: number;
-  /** Folder from which the native engine's package is looked up; default: where Sparring itself is installed. */
+  /** Folder that has TensorFlow's libraries, or its own bindings for Node; default: what `sparring engine install` set up. */
   nativePath?: string;
 }
 
@@ -45,7 +45,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const native = await probeNative(options);
   const usable = native.find(({ module, refused }) => module !== undefined && refused === undefined);
   if (usable?.module !== undefined) {
-    const started = await startNative(usable.module, threads);
+    const started = await startNative({ ...usable, module: usable.module }, threads);
     return { name: 'native', device: usable.device ?? 'CPU', ...started, candidates: native.map(facts) };
   }
   if (engine === 'native') {
@@ -56,6 +56,6 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   return { name: 'wasm', ...started, candidates: [...native.map(facts), probeWasm()] };
 }
 
-function facts({ module: _, ...candidate }: NativeCandidate): EngineCandidate {
+function facts({ module: _, libraries: __, ...candidate }: NativeCandidate): EngineCandidate {
   return candidate;
 }

@@ -4,24 +4,28 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import { packageRoot } from '../../base/packageRoot';
 import { Problem } from '../../base/problem';
+import { addonFile, configProto } from './addon';
 import type { EngineCandidate } from './candidate';
+import { startTensorFlow } from './tensorFlow';
+import { installedLibraries, LIBRARY_NAMES, librariesIn, type TensorFlowLibraries } from './tensorFlowLibraries';
 
-/** TensorFlow's own kernels, where a user has one of these packages; the first that works is taken. Never a dependency of ours. */
+/** TensorFlow's own bindings, where a user has one of these packages: the second choice. */
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 const PROBE_SECONDS = 120;
 
 /** A package that was found, and what the probe said of it. */
 export interface NativeCandidate extends EngineCandidate {
-  /** File that `require` loads. */
+  /** File that `require` loads: the addon, or a package's. */
   module?: string;
+  /** What the addon loads. */
+  libraries?: TensorFlowLibraries;
 }
 
 export interface NativeOptions {
   /**
-   * Folder from which the packages are looked up; default: where Sparring itself is installed. Never the working folder: a package found
-   * there would be code that came with somebody's experiment files.
+   * Folder that has TensorFlow's libraries (a Python environment's package tensorflow does), or from which its own bindings are looked up;
+   * default: what was set up. Never the working folder: what is found there would be code that came with somebody's experiment files.
    */
   nativePath?: string;
   threads?: number;
@@ -67,12 +71,12 @@ function environment(threads: number | undefined): { [name: string]: string } {
 }
 
 /** Runs the probe in a process of its own: a binary that does not fit can end a process without an error. */
-function probe(module: string, threads: number | undefined): Promise<ProbeResult> {
+function probe(script: string, args: readonly string[], threads: number | undefined): Promise<ProbeResult> {
   const env = { ...process.env, ...environment(threads), ELECTRON_RUN_AS_NODE: '1' };
   return new Promise((done) => {
     execFile(
       process.execPath,
-      ['-e', PROBE, module],
+      ['-e', script, ...args],
       { env, timeout: PROBE_SECONDS * 1000 },
       (failure, stdout, stderr) => {
         const line = stdout.trim().split('\n').pop() ?? '';
@@ -111,9 +115,68 @@ function judge(name: string, result: ProbeResult): { refused: string; mend: stri
   return undefined;
 }
 
-/** Every package of TensorFlow's bindings that can be found, probed; or one entry that says that there is none. */
-export async function probeNative({ nativePath, threads }: NativeOptions): Promise<NativeCandidate[]> {
-  const folder = resolve(nativePath ?? packageRoot());
+/**
+ * What could be the native engine, probed: our addon with TensorFlow's libraries, those of `nativePath` or those that were set up; or the
+ * packages of TensorFlow's own bindings that `nativePath` has. One entry at least, which says that there is none.
+ */
+export async function probeNative(options: NativeOptions): Promise<NativeCandidate[]> {
+  const { nativePath, threads } = options;
+  const libraries = nativePath === undefined ? installedLibraries() : librariesIn(nativePath);
+  if (libraries) return [await probeAddon(libraries, threads)];
+  if (nativePath !== undefined) return probePackages(nativePath, threads);
+  return [
+    process.platform === 'win32'
+      ? refusal("TensorFlow's wheel for Windows has no C library", 'Use wasm; nothing else is offered on Windows yet.')
+      : refusal(
+          'TensorFlow is not set up on this machine',
+          'sparring engine install fetches it with pip (about 300 MB); --native-path names a folder that has it (in the editor: sparring.nativePath).',
+        ),
+  ];
+}
+
+const refusal = (refused: string, mend: string): NativeCandidate => ({ name: 'native', found: false, refused, mend });
+
+/** Loads the addon and TensorFlow given as arguments, multiplies two numbers, and says what they are, on the last line of its output. */
+const ADDON_PROBE = `
+try {
+  const addon = require(process.argv[1]);
+  const { libraries, config } = JSON.parse(process.argv[2]);
+  const tensorFlow = addon.load(libraries, Uint8Array.from(config));
+  const [a, b] = [3, 4].map((x) => addon.createTensor([1, 1], 1, Float32Array.of(x)));
+  const attributes = [{ name: 'T', value: 1 }, { name: 'transpose_a', value: false }, { name: 'transpose_b', value: false }];
+  const [{ id }] = addon.executeOp('MatMul', attributes, [a, b], 1);
+  const device = addon.devices().find((it) => it.used);
+  console.log('\\n' + JSON.stringify({ product: addon.tensorDataSync(id)[0], tensorFlow, gpu: device.type === 'GPU', device: device.name }));
+} catch (error) {
+  console.log('\\n' + JSON.stringify({ error: String(error.message ?? error) }));
+}
+`;
+
+async function probeAddon(libraries: TensorFlowLibraries, threads: number | undefined): Promise<NativeCandidate> {
+  const addon = addonFile();
+  if (!addon)
+    return refusal(
+      `there is no addon for ${process.platform} on ${process.arch}`,
+      'Build it from the repository: npm run build:native (a C++ compiler is all it needs).',
+    );
+  const argument = JSON.stringify({ libraries: libraries.libraries, config: [...configProto(threads)] });
+  const result = await probe(ADDON_PROBE, [addon, argument], threads);
+  const known = { name: 'native', found: true, libraries, module: addon } as const;
+  const { error, product, tensorFlow, gpu } = result;
+  const again = 'Set it up again: sparring engine install; or use wasm.';
+  if (error !== undefined)
+    return { ...known, version: `TensorFlow in ${libraries.source}`, refused: error.split('\n')[0], mend: again };
+  const described = {
+    ...known,
+    version: `TensorFlow ${tensorFlow}`,
+    device: gpu ? 'GPU (TensorFlow)' : 'CPU (TensorFlow)',
+  };
+  return product === 12 ? described : { ...described, refused: `it computed 3 x 4 = ${product}`, mend: again };
+}
+
+/** Every package of TensorFlow's own bindings that can be found from `folder`; or one entry that says that there is none. */
+async function probePackages(nativePath: string, threads: number | undefined): Promise<NativeCandidate[]> {
+  const folder = resolve(nativePath);
   const candidates: NativeCandidate[] = [];
   for (const name of PACKAGES) {
     let module: string;
@@ -122,21 +185,29 @@ export async function probeNative({ nativePath, threads }: NativeOptions): Promi
     } catch {
       continue;
     }
-    const result = await probe(module, threads);
-    const refusal = judge(name, result);
+    const result = await probe(PROBE, [module], threads);
+    const wrong = judge(name, result);
     const version = result.version && `${name} ${result.version}, TensorFlow ${result.tensorFlow ?? 'unknown'}`;
     const device = result.error === undefined ? (result.gpu ? 'GPU (TensorFlow)' : 'CPU (TensorFlow)') : undefined;
-    candidates.push({ name: 'native', found: true, module, version: version ?? name, device, ...refusal });
+    candidates.push({ name: 'native', found: true, module, version: version ?? name, device, ...wrong });
   }
   if (candidates.length > 0) return candidates;
-  const refused = `neither ${PACKAGES.join(' nor ')} can be found from ${folder}`;
-  const mend = `npm install ${PACKAGES[1]} (or ${PACKAGES[0]}) there, or name the folder that has it with --native-path (in the editor: sparring.nativePath).`;
-  return [{ name: 'native', found: false, refused, mend }];
+  const names = `${LIBRARY_NAMES.join(' and ')}, nor ${PACKAGES.join(' or ')}`;
+  return [
+    refusal(
+      `${folder} has neither ${names}`,
+      `Name a folder that has them, or set TensorFlow up with sparring engine install; npm install ${PACKAGES[1]} there gives its own bindings.`,
+    ),
+  ];
 }
 
-/** Loads a package that the probe accepted and makes its backend current. */
-export async function startNative(module: string, threads: number | undefined): Promise<{ threads: number }> {
+/** Loads what the probe accepted and makes its backend current. */
+export async function startNative(
+  { module, libraries }: { module: string; libraries?: TensorFlowLibraries },
+  threads: number | undefined,
+): Promise<{ threads: number }> {
   Object.assign(process.env, environment(threads));
+  if (libraries) return startTensorFlow(module, libraries, threads);
   for (const [name, value] of Object.entries(UTIL_SHIM)) if (!(name in util)) Object.assign(util, { [name]: value });
   // the package brings its own copy of tfjs-core, which finds our engine's registries in place and warns about each of them
   const { warn } = console;

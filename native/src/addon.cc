@@ -1,0 +1,242 @@
+// The addon's functions, as the JavaScript of @tensorflow/tfjs-node-gpu asks for them of its binding, and a few of our own. TensorFlow is
+// loaded when load() says where it is; until then nothing but load() works.
+#include <node_api.h>
+
+#include <cstring>
+
+#include "context.h"
+#include "execute.h"
+#include "values.h"
+
+using namespace tensorflow_c;
+
+namespace {
+
+constexpr size_t kMost = 4;
+
+// The arguments of a call, at least `needed` of them.
+bool argumentsOf(napi_env env, napi_callback_info info, size_t needed, napi_value* out) {
+  size_t count = kMost;
+  if (!values::ok(env, napi_get_cb_info(env, info, &count, out, nullptr, nullptr), "the call")) return false;
+  if (count >= needed) return true;
+  values::fail(env, "too few arguments");
+  return false;
+}
+
+bool started(napi_env env) {
+  if (context().eager != nullptr) return true;
+  values::fail(env, "TensorFlow was not started");
+  return false;
+}
+
+// load(libraries: string[], config: Uint8Array): TensorFlow's version.
+napi_value Load(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMost];
+  uint32_t count = 0;
+  if (!argumentsOf(env, info, 2, arguments) || !values::length(env, arguments[0], "the libraries", &count)) return nullptr;
+  std::vector<std::string> libraries(count);
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value one;
+    if (!values::ok(env, napi_get_element(env, arguments[0], i, &one), "a library")) return nullptr;
+    if (!values::text(env, one, "a library", &libraries[i])) return nullptr;
+  }
+  const void* config = nullptr;
+  size_t size = 0;
+  if (!values::bytes(env, arguments[1], "the configuration", &config, &size)) return nullptr;
+  std::string problem = load(libraries);
+  if (problem.empty()) problem = startContext(config, size);
+  if (!problem.empty()) {
+    values::fail(env, problem);
+    return nullptr;
+  }
+  return values::ofText(env, TF_Version());
+}
+
+// devices(): { name, type, memory }[], of which `used` is the one that ops run on.
+napi_value Devices(napi_env env, napi_callback_info) {
+  if (!started(env)) return nullptr;
+  napi_value list;
+  napi_create_array(env, &list);
+  uint32_t at = 0;
+  for (const Device& device : context().devices) {
+    napi_value one, used;
+    napi_create_object(env, &one);
+    napi_get_boolean(env, device.name == context().device, &used);
+    napi_set_named_property(env, one, "name", values::ofText(env, device.name));
+    napi_set_named_property(env, one, "type", values::ofText(env, device.type));
+    napi_set_named_property(env, one, "memory", values::ofInteger(env, device.memory));
+    napi_set_named_property(env, one, "used", used);
+    napi_set_element(env, list, at++, one);
+  }
+  return list;
+}
+
+// createTensor(shape, dtype, values: typed array): its number. The values are copied.
+napi_value CreateTensor(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMost];
+  std::vector<int64_t> shape;
+  int64_t type = 0;
+  const void* data = nullptr;
+  size_t size = 0;
+  if (!argumentsOf(env, info, 3, arguments) || !started(env)) return nullptr;
+  if (!values::integers(env, arguments[0], "the shape", &shape)) return nullptr;
+  if (!values::integer(env, arguments[1], "the type", &type)) return nullptr;
+  if (type == kString || type == kResource) {
+    values::fail(env, "tensors of texts are not supported");
+    return nullptr;
+  }
+  if (!values::bytes(env, arguments[2], "the values", &data, &size)) return nullptr;
+  const size_t each = type > 0 && type < 1000 ? TF_DataTypeSize(static_cast<int>(type)) : 0;
+  if (each == 0) {
+    values::fail(env, "there is no type of numbers " + std::to_string(type));
+    return nullptr;
+  }
+  double count = 1;
+  for (const int64_t length : shape) {
+    if (length < 0) {
+      values::fail(env, "a shape has no negative lengths");
+      return nullptr;
+    }
+    count *= static_cast<double>(length);
+  }
+  if (count * static_cast<double>(each) != static_cast<double>(size)) {
+    values::fail(env, "the values have " + std::to_string(size) + " bytes, which is not what the shape asks for");
+    return nullptr;
+  }
+  TF_Tensor* tensor = TF_AllocateTensor(static_cast<int>(type), shape.data(), static_cast<int>(shape.size()), size);
+  if (tensor == nullptr || (size > 0 && TF_TensorData(tensor) == nullptr)) {
+    values::fail(env, "there is no memory for a tensor of " + std::to_string(size) + " bytes");
+    return nullptr;
+  }
+  if (size > 0) std::memcpy(TF_TensorData(tensor), data, size);
+  Status status;
+  TFE_TensorHandle* handle = TFE_NewTensorHandle(tensor, status.get());
+  TF_DeleteTensor(tensor);
+  if (status.ok() && context().gpu && type != kInt32) {
+    TFE_TensorHandle* moved = TFE_TensorHandleCopyToDevice(handle, context().eager, context().device.c_str(), status.get());
+    TFE_DeleteTensorHandle(handle);
+    handle = moved;
+  }
+  if (!status.ok()) {
+    values::fail(env, status.message());
+    return nullptr;
+  }
+  return values::ofInteger(env, context().add(handle));
+}
+
+napi_value DeleteTensor(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMost];
+  int64_t id = 0;
+  if (!argumentsOf(env, info, 1, arguments) || !values::integer(env, arguments[0], "the tensor", &id)) return nullptr;
+  auto found = context().tensors.find(id);
+  if (found == context().tensors.end()) {
+    values::fail(env, "there is no tensor " + std::to_string(id));
+    return nullptr;
+  }
+  TFE_DeleteTensorHandle(found->second);
+  context().tensors.erase(found);
+  return nullptr;
+}
+
+// tensorDataSync(id): a copy of its values, as a typed array of its type.
+napi_value TensorData(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMost];
+  int64_t id = 0;
+  if (!argumentsOf(env, info, 1, arguments) || !values::integer(env, arguments[0], "the tensor", &id)) return nullptr;
+  TFE_TensorHandle* handle = context().find(id);
+  if (handle == nullptr) {
+    values::fail(env, "there is no tensor " + std::to_string(id));
+    return nullptr;
+  }
+  napi_typedarray_type kind = napi_uint8_array;
+  size_t each = 1;
+  switch (TFE_TensorHandleDataType(handle)) {
+    case kFloat:
+    case kComplex64:
+      kind = napi_float32_array;
+      each = 4;
+      break;
+    case kInt32:
+      kind = napi_int32_array;
+      each = 4;
+      break;
+    case kInt64:
+      kind = napi_bigint64_array;
+      each = 8;
+      break;
+    case kBfloat16:
+    case kHalf:
+      kind = napi_uint16_array;
+      each = 2;
+      break;
+    case kBool:
+    case kUint8:
+      break;
+    default:
+      values::fail(env, "values of this type cannot be read");
+      return nullptr;
+  }
+  Status status;
+  TF_Tensor* tensor = TFE_TensorHandleResolve(handle, status.get());
+  if (!status.ok()) {
+    values::fail(env, status.message());
+    return nullptr;
+  }
+  const size_t size = TF_TensorByteSize(tensor);
+  void* target = nullptr;
+  napi_value buffer, result = nullptr;
+  if (values::ok(env, napi_create_arraybuffer(env, size, &target, &buffer), "memory for the values")) {
+    if (size > 0) std::memcpy(target, TF_TensorData(tensor), size);
+    values::ok(env, napi_create_typedarray(env, kind, size / each, buffer, 0, &result), "the values");
+  }
+  TF_DeleteTensor(tensor);
+  return result;
+}
+
+napi_value CountTensors(napi_env env, napi_callback_info) {
+  return values::ofInteger(env, static_cast<int64_t>(context().tensors.size()));
+}
+
+// addFunction(definition: Uint8Array, a serialized FunctionDef): from then on its name is an op.
+napi_value AddFunction(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMost];
+  const void* data = nullptr;
+  size_t size = 0;
+  if (!argumentsOf(env, info, 1, arguments) || !started(env)) return nullptr;
+  if (!values::bytes(env, arguments[0], "the function", &data, &size)) return nullptr;
+  Status status;
+  TFE_ContextAddFunctionDef(context().eager, static_cast<const char*>(data), size, status.get());
+  if (!status.ok()) values::fail(env, status.message());
+  return nullptr;
+}
+
+napi_value RemoveFunction(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMost];
+  std::string name;
+  if (!argumentsOf(env, info, 1, arguments) || !started(env)) return nullptr;
+  if (!values::text(env, arguments[0], "the name of a function", &name)) return nullptr;
+  Status status;
+  TFE_ContextRemoveFunction(context().eager, name.c_str(), status.get());
+  if (!status.ok()) values::fail(env, status.message());
+  return nullptr;
+}
+
+napi_value Initialize(napi_env env, napi_value exports) {
+  const napi_property_descriptor functions[] = {
+      {"load", nullptr, Load, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"devices", nullptr, Devices, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"createTensor", nullptr, CreateTensor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"deleteTensor", nullptr, DeleteTensor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"tensorDataSync", nullptr, TensorData, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"executeOp", nullptr, executeOp, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"getNumOfTensors", nullptr, CountTensors, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"addFunction", nullptr, AddFunction, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"removeFunction", nullptr, RemoveFunction, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof(functions) / sizeof(functions[0]), functions);
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(NODE_GYP_MODULE_NAME, Initialize)

@@ -1,0 +1,202 @@
+#include "execute.h"
+
+#include <memory>
+#include <sstream>
+
+#include "context.h"
+#include "values.h"
+
+using namespace tensorflow_c;
+
+namespace {
+
+struct DeleteOp {
+  void operator()(TFE_Op* op) const { TFE_DeleteOp(op); }
+};
+using Op = std::unique_ptr<TFE_Op, DeleteOp>;
+
+std::string shapeOf(TFE_TensorHandle* handle) {
+  Status status;
+  const int dimensions = TFE_TensorHandleNumDims(handle, status.get());
+  std::ostringstream text;
+  text << "[";
+  for (int i = 0; status.ok() && i < dimensions; i++) text << (i > 0 ? "," : "") << TFE_TensorHandleDim(handle, i, status.get());
+  text << "]";
+  return text.str();
+}
+
+bool property(napi_env env, napi_value object, const char* name, napi_value* out) {
+  return values::ok(env, napi_get_named_property(env, object, name, out), name);
+}
+
+bool setList(napi_env env, TFE_Op* op, const std::string& name, AttrType type, napi_value value) {
+  std::vector<int64_t> whole;
+  if (type == kAttrFloat) {
+    std::vector<double> found;
+    if (!values::numbers(env, value, name.c_str(), &found)) return false;
+    const std::vector<float> numbers(found.begin(), found.end());
+    TFE_OpSetAttrFloatList(op, name.c_str(), numbers.data(), static_cast<int>(numbers.size()));
+    return true;
+  }
+  if (!values::integers(env, value, name.c_str(), &whole)) return false;
+  if (type == kAttrInt) {
+    TFE_OpSetAttrIntList(op, name.c_str(), whole.data(), static_cast<int>(whole.size()));
+    return true;
+  }
+  if (type == kAttrType) {
+    const std::vector<int> types(whole.begin(), whole.end());
+    TFE_OpSetAttrTypeList(op, name.c_str(), types.data(), static_cast<int>(types.size()));
+    return true;
+  }
+  values::fail(env, "a list for the attribute " + name + " is not supported");
+  return false;
+}
+
+// What the op itself says of its attribute decides, not the caller: a wrong kind would end the process.
+bool setAttribute(napi_env env, TFE_Op* op, napi_value attribute) {
+  napi_value named, value;
+  std::string name;
+  if (!property(env, attribute, "name", &named) || !values::text(env, named, "the name of an attribute", &name)) return false;
+  if (!property(env, attribute, "value", &value)) return false;
+  Status status;
+  unsigned char isList = 0;
+  const int type = TFE_OpGetAttrType(op, name.c_str(), &isList, status.get());
+  if (!status.ok()) {
+    values::fail(env, "there is no attribute " + name + ": " + status.message());
+    return false;
+  }
+  if (isList != 0) {
+    // One number stands for a list of one.
+    if (values::isArray(env, value)) return setList(env, op, name, static_cast<AttrType>(type), value);
+    napi_value list;
+    if (napi_create_array_with_length(env, 1, &list) != napi_ok || napi_set_element(env, list, 0, value) != napi_ok) return false;
+    return setList(env, op, name, static_cast<AttrType>(type), list);
+  }
+  int64_t whole = 0;
+  double number = 0;
+  switch (type) {
+    case kAttrString: {
+      std::string text;
+      if (!values::text(env, value, name.c_str(), &text)) return false;
+      TFE_OpSetAttrString(op, name.c_str(), text.data(), text.size());
+      return true;
+    }
+    case kAttrInt:
+      if (!values::integer(env, value, name.c_str(), &whole)) return false;
+      TFE_OpSetAttrInt(op, name.c_str(), whole);
+      return true;
+    case kAttrFloat:
+      if (!values::number(env, value, name.c_str(), &number)) return false;
+      TFE_OpSetAttrFloat(op, name.c_str(), static_cast<float>(number));
+      return true;
+    case kAttrBool:
+      if (!values::number(env, value, name.c_str(), &number)) return false;
+      TFE_OpSetAttrBool(op, name.c_str(), number != 0 ? 1 : 0);
+      return true;
+    case kAttrType:
+      if (!values::integer(env, value, name.c_str(), &whole)) return false;
+      TFE_OpSetAttrType(op, name.c_str(), static_cast<int>(whole));
+      return true;
+    case kAttrShape: {
+      std::vector<int64_t> shape;
+      if (!values::integers(env, value, name.c_str(), &shape)) return false;
+      TFE_OpSetAttrShape(op, name.c_str(), shape.data(), static_cast<int>(shape.size()), status.get());
+      if (status.ok()) return true;
+      values::fail(env, status.message());
+      return false;
+    }
+  }
+  values::fail(env, "the attribute " + name + " is of a kind that is not supported");
+  return false;
+}
+
+// { id, shape, dtype } of a new tensor, which is known from then on.
+napi_value described(napi_env env, TFE_TensorHandle* handle) {
+  Status status;
+  const int dimensions = TFE_TensorHandleNumDims(handle, status.get());
+  napi_value result, shape;
+  if (!status.ok() || napi_create_object(env, &result) != napi_ok || napi_create_array(env, &shape) != napi_ok) {
+    TFE_DeleteTensorHandle(handle);
+    values::fail(env, status.ok() ? "a result cannot be described" : status.message());
+    return nullptr;
+  }
+  for (int i = 0; i < dimensions; i++)
+    napi_set_element(env, shape, i, values::ofInteger(env, TFE_TensorHandleDim(handle, i, status.get())));
+  napi_set_named_property(env, result, "dtype", values::ofInteger(env, TFE_TensorHandleDataType(handle)));
+  napi_set_named_property(env, result, "shape", shape);
+  napi_set_named_property(env, result, "id", values::ofInteger(env, context().add(handle)));
+  return result;
+}
+
+}  // namespace
+
+napi_value executeOp(napi_env env, napi_callback_info info) {
+  size_t count = 4;
+  napi_value arguments[4];
+  if (!values::ok(env, napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr), "the call")) return nullptr;
+  std::string name;
+  std::vector<int64_t> inputs;
+  int64_t outputs = 0;
+  uint32_t attributes = 0;
+  if (count < 4) {
+    values::fail(env, "executeOp takes a name, attributes, inputs and the number of outputs");
+    return nullptr;
+  }
+  if (!values::text(env, arguments[0], "the name of an op", &name)) return nullptr;
+  if (!values::length(env, arguments[1], "the attributes", &attributes)) return nullptr;
+  if (!values::integers(env, arguments[2], "the inputs", &inputs)) return nullptr;
+  if (!values::integer(env, arguments[3], "the number of outputs", &outputs)) return nullptr;
+  if (outputs < 0 || outputs > 10000) {
+    values::fail(env, "the number of outputs must be from 0 to 10000");
+    return nullptr;
+  }
+  Context& all = context();
+  if (all.eager == nullptr) {
+    values::fail(env, "TensorFlow was not started");
+    return nullptr;
+  }
+  Status status;
+  Op op(TFE_NewOp(all.eager, name.c_str(), status.get()));
+  if (!status.ok()) {
+    values::fail(env, name + ": " + status.message());
+    return nullptr;
+  }
+  TFE_OpSetDevice(op.get(), all.device.c_str(), status.get());
+  std::string shapes;
+  for (const int64_t id : inputs) {
+    TFE_TensorHandle* handle = all.find(id);
+    if (handle == nullptr) {
+      values::fail(env, name + ": there is no tensor " + std::to_string(id));
+      return nullptr;
+    }
+    if (status.ok()) TFE_OpAddInput(op.get(), handle, status.get());
+    if (!status.ok()) break;
+  }
+  for (uint32_t i = 0; status.ok() && i < attributes; i++) {
+    napi_value attribute;
+    if (!values::ok(env, napi_get_element(env, arguments[1], i, &attribute), "an attribute")) return nullptr;
+    if (!setAttribute(env, op.get(), attribute)) return nullptr;
+  }
+  // Room for more than was said: an op that has more outputs says so itself instead of writing past the end.
+  std::vector<TFE_TensorHandle*> results(static_cast<size_t>(outputs) + 16, nullptr);
+  int found = static_cast<int>(results.size());
+  if (status.ok()) TFE_Execute(op.get(), results.data(), &found, status.get());
+  if (!status.ok()) {
+    for (const int64_t id : inputs) shapes += " " + shapeOf(all.find(id));
+    values::fail(env, name + (shapes.empty() ? "" : " of" + shapes) + ": " + status.message());
+    return nullptr;
+  }
+  if (found != outputs) {
+    for (int i = 0; i < found; i++) TFE_DeleteTensorHandle(results[i]);
+    values::fail(env, name + " has " + std::to_string(found) + " outputs, " + std::to_string(outputs) + " were asked for");
+    return nullptr;
+  }
+  napi_value list;
+  if (!values::ok(env, napi_create_array_with_length(env, found, &list), "the results")) return nullptr;
+  for (int i = 0; i < found; i++) {
+    napi_value one = described(env, results[i]);
+    if (one == nullptr) return nullptr;
+    napi_set_element(env, list, i, one);
+  }
+  return list;
+}

@@ -1,0 +1,39 @@
+#include "tensorflow.h"
+
+#include <dlfcn.h>
+
+namespace tensorflow_c {
+
+#define DEFINE(result, name, parameters) result(*name) parameters = nullptr;
+TENSORFLOW_FUNCTIONS(DEFINE)
+#undef DEFINE
+
+namespace {
+bool loaded = false;
+}
+
+bool isLoaded() { return loaded; }
+
+std::string load(const std::vector<std::string>& libraries) {
+  if (loaded) return "";
+  void* last = nullptr;
+  for (const std::string& library : libraries) {
+    // Global: the framework's symbols are what the next library asks for.
+    last = dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);
+    if (last == nullptr) {
+      const char* why = dlerror();
+      return why != nullptr ? why : "cannot load " + library;
+    }
+  }
+  if (last == nullptr) return "no library was named";
+#define FIND(result, name, parameters)                                        \
+  name = reinterpret_cast<result(*) parameters>(dlsym(RTLD_DEFAULT, #name)); \
+  if (name == nullptr) name = reinterpret_cast<result(*) parameters>(dlsym(last, #name)); \
+  if (name == nullptr) return "the library has no function " #name;
+  TENSORFLOW_FUNCTIONS(FIND)
+#undef FIND
+  loaded = true;
+  return "";
+}
+
+}  // namespace tensorflow_c

@@ -1,0 +1,79 @@
+// What we use of TensorFlow's C API (tensorflow/c/c_api.h and eager/c_api.h, stable since 2.0), as pointers that load() fills: the addon
+// is linked to no TensorFlow, so that one binary serves every release and a missing library is an error, not a crash.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+struct TF_Status;
+struct TF_Tensor;
+struct TF_DeviceList;
+struct TFE_ContextOptions;
+struct TFE_Context;
+struct TFE_TensorHandle;
+struct TFE_Op;
+
+namespace tensorflow_c {
+
+// X(result, name, parameters)
+#define TENSORFLOW_FUNCTIONS(X)                                                                                     \
+  X(const char*, TF_Version, (void))                                                                                \
+  X(TF_Status*, TF_NewStatus, (void))                                                                               \
+  X(void, TF_DeleteStatus, (TF_Status*))                                                                            \
+  X(int, TF_GetCode, (const TF_Status*))                                                                            \
+  X(const char*, TF_Message, (const TF_Status*))                                                                    \
+  X(size_t, TF_DataTypeSize, (int))                                                                                 \
+  X(TF_Tensor*, TF_AllocateTensor, (int, const int64_t*, int, size_t))                                              \
+  X(void*, TF_TensorData, (const TF_Tensor*))                                                                       \
+  X(size_t, TF_TensorByteSize, (const TF_Tensor*))                                                                  \
+  X(void, TF_DeleteTensor, (TF_Tensor*))                                                                            \
+  X(int, TF_DeviceListCount, (const TF_DeviceList*))                                                                \
+  X(const char*, TF_DeviceListName, (const TF_DeviceList*, int, TF_Status*))                                        \
+  X(const char*, TF_DeviceListType, (const TF_DeviceList*, int, TF_Status*))                                        \
+  X(int64_t, TF_DeviceListMemoryBytes, (const TF_DeviceList*, int, TF_Status*))                                     \
+  X(void, TF_DeleteDeviceList, (TF_DeviceList*))                                                                    \
+  X(TFE_ContextOptions*, TFE_NewContextOptions, (void))                                                             \
+  X(void, TFE_ContextOptionsSetConfig, (TFE_ContextOptions*, const void*, size_t, TF_Status*))                      \
+  X(void, TFE_DeleteContextOptions, (TFE_ContextOptions*))                                                          \
+  X(TFE_Context*, TFE_NewContext, (const TFE_ContextOptions*, TF_Status*))                                          \
+  X(TF_DeviceList*, TFE_ContextListDevices, (TFE_Context*, TF_Status*))                                             \
+  X(void, TFE_ContextAddFunctionDef, (TFE_Context*, const char*, size_t, TF_Status*))                               \
+  X(void, TFE_ContextRemoveFunction, (TFE_Context*, const char*, TF_Status*))                                       \
+  X(TFE_TensorHandle*, TFE_NewTensorHandle, (const TF_Tensor*, TF_Status*))                                         \
+  X(void, TFE_DeleteTensorHandle, (TFE_TensorHandle*))                                                              \
+  X(int, TFE_TensorHandleDataType, (TFE_TensorHandle*))                                                             \
+  X(int, TFE_TensorHandleNumDims, (TFE_TensorHandle*, TF_Status*))                                                  \
+  X(int64_t, TFE_TensorHandleDim, (TFE_TensorHandle*, int, TF_Status*))                                             \
+  X(TF_Tensor*, TFE_TensorHandleResolve, (TFE_TensorHandle*, TF_Status*))                                           \
+  X(TFE_TensorHandle*, TFE_TensorHandleCopyToDevice, (TFE_TensorHandle*, TFE_Context*, const char*, TF_Status*))    \
+  X(TFE_Op*, TFE_NewOp, (TFE_Context*, const char*, TF_Status*))                                                    \
+  X(void, TFE_DeleteOp, (TFE_Op*))                                                                                  \
+  X(void, TFE_OpSetDevice, (TFE_Op*, const char*, TF_Status*))                                                      \
+  X(void, TFE_OpAddInput, (TFE_Op*, TFE_TensorHandle*, TF_Status*))                                                 \
+  X(int, TFE_OpGetAttrType, (TFE_Op*, const char*, unsigned char*, TF_Status*))                                     \
+  X(void, TFE_OpSetAttrString, (TFE_Op*, const char*, const void*, size_t))                                         \
+  X(void, TFE_OpSetAttrInt, (TFE_Op*, const char*, int64_t))                                                        \
+  X(void, TFE_OpSetAttrFloat, (TFE_Op*, const char*, float))                                                        \
+  X(void, TFE_OpSetAttrBool, (TFE_Op*, const char*, unsigned char))                                                 \
+  X(void, TFE_OpSetAttrType, (TFE_Op*, const char*, int))                                                           \
+  X(void, TFE_OpSetAttrShape, (TFE_Op*, const char*, const int64_t*, int, TF_Status*))                              \
+  X(void, TFE_OpSetAttrIntList, (TFE_Op*, const char*, const int64_t*, int))                                        \
+  X(void, TFE_OpSetAttrFloatList, (TFE_Op*, const char*, const float*, int))                                        \
+  X(void, TFE_OpSetAttrTypeList, (TFE_Op*, const char*, const int*, int))                                           \
+  X(void, TFE_Execute, (TFE_Op*, TFE_TensorHandle**, int*, TF_Status*))
+
+#define DECLARE(result, name, parameters) extern result(*name) parameters;
+TENSORFLOW_FUNCTIONS(DECLARE)
+#undef DECLARE
+
+// Loads the libraries in their order and finds every function. Empty when all went well, else what is wrong. Loading twice is harmless.
+std::string load(const std::vector<std::string>& libraries);
+bool isLoaded();
+
+// TF_DataType, as the C API numbers them.
+enum DataType { kFloat = 1, kInt32 = 3, kUint8 = 4, kString = 7, kComplex64 = 8, kInt64 = 9, kBool = 10, kBfloat16 = 14, kHalf = 19, kResource = 20 };
+// TF_AttrType.
+enum AttrType { kAttrString = 0, kAttrInt = 1, kAttrFloat = 2, kAttrBool = 3, kAttrType = 4, kAttrShape = 5 };
+
+}  // namespace tensorflow_c

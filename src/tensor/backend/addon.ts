@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { packageRoot } from '../../base/packageRoot';
+
+/** A value of an op's attribute, as the addon takes it. */
+export interface OpAttribute {
+  name: string;
+  value: boolean | number | string | readonly number[];
+}
+
+export interface AddonTensor {
+  id: number;
+  shape: number[];
+  dtype: number;
+}
+
+export interface AddonDevice {
+  name: string;
+  type: string;
+  memory: number;
+  used: boolean;
+}
+
+/** Our C++ addon over TensorFlow's C API (native/src/addon.cc). Every failure is an Error that names the op and the shapes. */
+export interface Addon {
+  /** Loads TensorFlow and makes its context with a serialized ConfigProto; gives its version. */
+  load(libraries: readonly string[], config: Uint8Array): string;
+  devices(): AddonDevice[];
+  createTensor(shape: readonly number[], dtype: number, values: ArrayBufferView): number;
+  deleteTensor(id: number): void;
+  tensorDataSync(id: number): Float32Array | Int32Array | Uint8Array | BigInt64Array | Uint16Array;
+  executeOp(
+    name: string,
+    attributes: readonly OpAttribute[],
+    inputs: readonly number[],
+    outputs: number,
+  ): AddonTensor[];
+  getNumOfTensors(): number;
+  /** `definition`: a serialized FunctionDef; its name is an op from then on. */
+  addFunction(definition: Uint8Array): void;
+  removeFunction(name: string): void;
+}
+
+/** The addon's file for this machine; undefined where there is none. */
+export function addonFile(): string | undefined {
+  const path = join(packageRoot(), 'native', 'prebuilds', `${process.platform}-${process.arch}`, 'sparring.node');
+  return existsSync(path) ? path : undefined;
+}
+
+export const loadAddon = (file: string): Addon => createRequire(file)(file) as Addon;
+
+/** A ConfigProto: threads of one op, soft placement, and memory of a GPU taken as it is needed. */
+export function configProto(threads: number | undefined): Uint8Array {
+  const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]);
+  const intraOp = threads === undefined ? [] : [0x10, ...varint(threads)];
+  const softPlacement = [0x38, 1];
+  const allowGrowth = [0x32, 2, 0x20, 1];
+  return Uint8Array.from([...intraOp, ...softPlacement, ...allowGrowth]);
+}

@@ -1,0 +1,48 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** TensorFlow's C library on this machine. */
+export interface TensorFlowLibraries {
+  /** In the order in which they are loaded. */
+  libraries: readonly string[];
+  /** Where they come from, for people. */
+  source: string;
+}
+
+/** File names of TensorFlow's two libraries, where its wheels have them. Windows' wheel has none with a C API. */
+export const LIBRARY_NAMES: readonly string[] =
+  process.platform === 'darwin'
+    ? ['libtensorflow_framework.2.dylib', 'libtensorflow_cc.2.dylib']
+    : ['libtensorflow_framework.so.2', 'libtensorflow_cc.so.2'];
+
+/** Names the libraries that `sparring engine install` set up, in the engine's folder. */
+export const MANIFEST = 'tensorflow.json';
+
+/** The user's own folder for engines: SPARRING_HOME, else the system's place for an application's data. */
+export function engineFolder(env: { readonly [name: string]: string | undefined } = process.env): string {
+  if (env['SPARRING_HOME']) return join(env['SPARRING_HOME'], 'engine');
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'sparring', 'engine');
+  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? homedir(), 'sparring', 'engine');
+  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'sparring', 'engine');
+}
+
+/** The libraries in a folder, or in the package tensorflow inside it; undefined where they are not there. */
+export function librariesIn(folder: string): TensorFlowLibraries | undefined {
+  for (const place of [folder, join(folder, 'tensorflow')]) {
+    const libraries = LIBRARY_NAMES.map((name) => join(resolve(place), name));
+    if (libraries.every((path) => existsSync(path))) return { libraries, source: resolve(place) };
+  }
+  return undefined;
+}
+
+/** What `sparring engine install` set up; undefined where it did not. */
+export function installedLibraries(folder = engineFolder()): TensorFlowLibraries | undefined {
+  try {
+    const manifest = JSON.parse(readFileSync(join(folder, MANIFEST), 'utf8')) as { folder?: unknown };
+    if (typeof manifest.folder === 'string') return librariesIn(resolve(folder, manifest.folder));
+  } catch {
+    // Nothing was installed, or it was removed by hand.
+  }
+  return undefined;
+}
