@@ -16,6 +16,7 @@ export interface Commands {
   'sparring.showLog': [RunRef?];
   'sparring.copyCommand': [ExperimentRef?];
   'sparring.downloadModel': [string?];
+  'sparring.setUpEngine': [];
   'sparring.engineReport': [];
   'sparring.copyDiagnostics': [];
 }
@@ -32,6 +33,7 @@ export const NEEDS_TRUST: { readonly [K in CommandId]: boolean } = {
   'sparring.showLog': false,
   'sparring.copyCommand': false,
   'sparring.downloadModel': true,
+  'sparring.setUpEngine': true,
   'sparring.engineReport': true,
   'sparring.copyDiagnostics': false,
 };

@@ -5,6 +5,7 @@ import { copyDiagnostics, engineReport } from './actions/diagnostics';
 import { downloadModel } from './actions/downloadModel';
 import { newExperiment } from './actions/newExperiment';
 import { anyRun, copyCommand, finishedRun, resumableRun, showLog, stopRun, tellEnd } from './actions/runActions';
+import { setUpEngine } from './actions/setUpEngine';
 import { type Launcher, resumeRun, startTraining } from './actions/startTraining';
 import { registerCommands } from './commands';
 import { complete } from './language/complete';
@@ -52,6 +53,7 @@ export function activate(context: vscode.ExtensionContext): void {
     'sparring.showLog': (ref) => showLog(runs, ref),
     'sparring.copyCommand': (ref) => copyCommand(ref),
     'sparring.downloadModel': (id) => downloadModel(launcher, id, closing.signal),
+    'sparring.setUpEngine': () => setUpEngine(launcher, closing.signal),
     'sparring.engineReport': () => engineReport(launcher),
     'sparring.copyDiagnostics': () => copyDiagnostics(launcher, version),
   });

@@ -34,8 +34,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     case 'model':
       return (await modelCommand(command.action)) ? 0 : 1;
     case 'engine':
-      await engineCommand(command);
-      return 0;
+      return (await engineCommand(command)) ? 0 : 1;
   }
 }
 

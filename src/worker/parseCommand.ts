@@ -12,11 +12,12 @@ export const USAGE = `sparring: adversarial training of language models, and the
   sparring model pull OWNER/NAME   download a model of the Hugging Face Hub into its cache; OWNER/NAME@REVISION for a revision
   sparring model export MODEL --to DIR   write a model for transformers, with an adapter merged in
   sparring engine         list the engines: found, refused and why
+  sparring engine install fetch TensorFlow's library for the native engine with pip; engine remove takes it away
 
 Options of run, resume and demo
   --engine NAME     auto, native or wasm; instead of what the file says
   --threads N       cores to compute on
-  --native-path DIR where @tensorflow/tfjs-node or tfjs-node-gpu is installed; default: beside Sparring
+  --native-path DIR where TensorFlow's libraries are; default: what engine install set up
   --plain           plain lines instead of a progress bar (the default when the output is no terminal)
 Options of run and demo
   --seed N          instead of the file's
@@ -24,6 +25,9 @@ Options of run and demo
   --runs DIR        where the run's folder is made; default: runs/NAME beside the file
   --run-id ID       name of the run's folder; default: date, time and seed
 
+Options of engine install
+  --tensorflow V    release of TensorFlow, 2.15.0 or later
+  --python PATH     a Python whose TensorFlow is used where it is, or whose pip fetches it
 Options of model
   --file NAME       pull: a GGUF file, where there are several
   --adapter DIR     export: a PEFT adapter, for example a run's folder adapter
@@ -59,7 +63,9 @@ export type Command =
   | { name: 'check'; file: string }
   | { name: 'report'; run: string }
   | { name: 'model'; action: ModelAction }
-  | ({ name: 'engine' } & MachineFlags);
+  | { name: 'engine'; action: 'list'; machine: MachineFlags }
+  | { name: 'engine'; action: 'install'; tensorflow?: string; python?: string }
+  | { name: 'engine'; action: 'remove' };
 
 export type ModelAction =
   | { action: 'show'; model: string }
@@ -89,8 +95,14 @@ const optionsOf = {
     adapter: { type: 'string' },
     dtype: { type: 'string' },
   },
-  engine: machine,
+  engine: { ...machine, tensorflow: { type: 'string' }, python: { type: 'string' } },
 } as const;
+/** Which of the engine command's options go with what it does. */
+const engineOptions: { readonly [action: string]: readonly string[] } = {
+  list: Object.keys(machine),
+  install: ['tensorflow', 'python'],
+  remove: [],
+};
 /** Which of the model command's options go with what it does. */
 const modelOptions: { readonly [action: string]: readonly string[] } = {
   show: [],
@@ -118,6 +130,11 @@ function dtype(text: string | undefined): 'F32' | 'F16' | 'BF16' {
   if (text === undefined) return 'BF16';
   if (text === 'F32' || text === 'F16' || text === 'BF16') return text;
   throw usage(`--dtype must be F32, F16 or BF16, not ${text}.`);
+}
+
+function release(text: string | undefined): string | undefined {
+  if (text === undefined || /^2\.\d+\.\d+$/.test(text)) return text;
+  throw usage(`--tensorflow must be a release such as 2.21.0, not ${text}.`);
 }
 
 function runId(text: string | undefined): string | undefined {
@@ -195,8 +212,17 @@ export function parseCommand(argv: readonly string[]): Command {
       const exported = { model, to, adapter: text('adapter'), dtype: dtype(text('dtype')) };
       return { name: known, action: { action: 'export', ...exported, ...onMachine } };
     }
-    case 'engine':
-      if (positionals.length > 0) throw usage(`sparring engine takes no ${positionals.join(' ')}.`);
-      return { name: known, ...onMachine };
+    case 'engine': {
+      const [action = 'list', ...more] = positionals;
+      const allowed = Object.hasOwn(engineOptions, action) ? engineOptions[action] : undefined;
+      if (!allowed || more.length > 0)
+        throw usage(`sparring engine takes install, remove or nothing, not ${positionals.join(' ')}.`);
+      const strange = Object.keys(values).find((flag) => !allowed.includes(flag));
+      if (strange !== undefined) throw usage(`sparring engine ${action} takes no --${strange}.`);
+      if (action === 'remove') return { name: known, action };
+      if (action === 'install')
+        return { name: known, action, tensorflow: release(text('tensorflow')), python: text('python') };
+      return { name: known, action: 'list', machine: onMachine };
+    }
   }
 }

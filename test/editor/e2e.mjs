@@ -44,6 +44,7 @@ const done = (what) => console.log(`[${((Date.now() - began) / 1000).toFixed(1)}
 const hub = await hubOfKeeper(join(root, 'media', 'keeper'));
 process.env.HF_ENDPOINT = hub.endpoint;
 process.env.HF_HOME = join(workspace, '.hub');
+process.env.SPARRING_HOME = join(workspace, '.engines');
 const drive = await driveVscode({ vscode: found.VSCODE_DIR, node: found.VSCODE_NODE, vsix, workspace });
 const { page, command, palette, webview } = drive;
 const shot = (name) => page.screenshot({ path: join(values.shots, `${values.kind}-${name}.png`) });
@@ -300,6 +301,23 @@ async function download() {
   await command('View: Close All Editors');
 }
 
+/** With pip at hand the native engine is set up as a user does it; without, this part is left out. */
+async function engine() {
+  if (spawnSync('python3', ['-m', 'pip', '--version']).status !== 0) return done('no pip: the engine is not set up');
+  await command('Sparring: Set Up Native Engine');
+  const dialog = page.locator('.monaco-dialog-box', { hasText: 'Set up the native engine?' });
+  await dialog.waitFor();
+  await shot('engineDialog');
+  await dialog.locator('.monaco-button', { hasText: 'Download' }).click();
+  const report = page.locator('.view-line', { hasText: /works,\sis\sused;\sTensorFlow\s2/ });
+  const refused = page.locator('.notification-toast', { hasText: 'pip could not fetch' });
+  await report.or(refused).first().waitFor({ timeout: 300_000 });
+  if (await refused.isVisible()) done('pip could not fetch TensorFlow here');
+  await shot('engineReport');
+  await command('Notifications: Clear All Notifications');
+  await command('View: Toggle Panel Visibility');
+}
+
 /** A picture of what is open in every kind of theme, once `ready` has found it whole. */
 async function inThemes(what, ready) {
   for (const [short, name] of [
@@ -384,6 +402,7 @@ try {
     stopAndResume,
     language,
     download,
+    engine,
     looks,
     console_,
   ]) {
