@@ -6,6 +6,7 @@
 
 #include "context.h"
 #include "execute.h"
+#include "record.h"
 #include "values.h"
 
 using namespace tensorflow_c;
@@ -193,6 +194,43 @@ napi_value TensorData(napi_env env, napi_callback_info info) {
   return result;
 }
 
+// describeTensor(id): { dtype, shape }.
+napi_value DescribeTensor(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMost], result, shape;
+  int64_t id = 0;
+  if (!argumentsOf(env, info, 1, arguments) || !values::integer(env, arguments[0], "the tensor", &id)) return nullptr;
+  TFE_TensorHandle* handle = context().find(id);
+  if (handle == nullptr) {
+    values::fail(env, "there is no tensor " + std::to_string(id));
+    return nullptr;
+  }
+  Status status;
+  const int dimensions = TFE_TensorHandleNumDims(handle, status.get());
+  if (napi_create_object(env, &result) != napi_ok || napi_create_array(env, &shape) != napi_ok) return nullptr;
+  for (int i = 0; i < dimensions; i++)
+    napi_set_element(env, shape, i, values::ofInteger(env, TFE_TensorHandleDim(handle, i, status.get())));
+  napi_set_named_property(env, result, "dtype", values::ofInteger(env, TFE_TensorHandleDataType(handle)));
+  napi_set_named_property(env, result, "shape", shape);
+  return result;
+}
+
+// copyTensor(id): another number for the same values, which live until both are deleted.
+napi_value CopyTensor(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMost];
+  int64_t id = 0;
+  if (!argumentsOf(env, info, 1, arguments) || !values::integer(env, arguments[0], "the tensor", &id)) return nullptr;
+  TFE_TensorHandle* handle = context().find(id);
+  if (handle == nullptr) {
+    values::fail(env, "there is no tensor " + std::to_string(id));
+    return nullptr;
+  }
+  Status status;
+  TFE_TensorHandle* copy = TFE_TensorHandleCopySharingTensor(handle, status.get());
+  if (status.ok()) return values::ofInteger(env, context().add(copy));
+  values::fail(env, status.message());
+  return nullptr;
+}
+
 napi_value CountTensors(napi_env env, napi_callback_info) {
   return values::ofInteger(env, static_cast<int64_t>(context().tensors.size()));
 }
@@ -230,6 +268,13 @@ napi_value Initialize(napi_env env, napi_value exports) {
       {"tensorDataSync", nullptr, TensorData, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"executeOp", nullptr, executeOp, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"getNumOfTensors", nullptr, CountTensors, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"describeTensor", nullptr, DescribeTensor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"copyTensor", nullptr, CopyTensor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"recordStart", nullptr, recordStart, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"recordInput", nullptr, recordInput, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"recordConstant", nullptr, recordConstant, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"recordOp", nullptr, recordOp, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"recordEnd", nullptr, recordEnd, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"addFunction", nullptr, AddFunction, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"removeFunction", nullptr, RemoveFunction, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };

@@ -3,6 +3,7 @@
 #include <memory>
 #include <sstream>
 
+#include "attributes.h"
 #include "context.h"
 #include "values.h"
 
@@ -23,91 +24,6 @@ std::string shapeOf(TFE_TensorHandle* handle) {
   for (int i = 0; status.ok() && i < dimensions; i++) text << (i > 0 ? "," : "") << TFE_TensorHandleDim(handle, i, status.get());
   text << "]";
   return text.str();
-}
-
-bool property(napi_env env, napi_value object, const char* name, napi_value* out) {
-  return values::ok(env, napi_get_named_property(env, object, name, out), name);
-}
-
-bool setList(napi_env env, TFE_Op* op, const std::string& name, AttrType type, napi_value value) {
-  std::vector<int64_t> whole;
-  if (type == kAttrFloat) {
-    std::vector<double> found;
-    if (!values::numbers(env, value, name.c_str(), &found)) return false;
-    const std::vector<float> numbers(found.begin(), found.end());
-    TFE_OpSetAttrFloatList(op, name.c_str(), numbers.data(), static_cast<int>(numbers.size()));
-    return true;
-  }
-  if (!values::integers(env, value, name.c_str(), &whole)) return false;
-  if (type == kAttrInt) {
-    TFE_OpSetAttrIntList(op, name.c_str(), whole.data(), static_cast<int>(whole.size()));
-    return true;
-  }
-  if (type == kAttrType) {
-    const std::vector<int> types(whole.begin(), whole.end());
-    TFE_OpSetAttrTypeList(op, name.c_str(), types.data(), static_cast<int>(types.size()));
-    return true;
-  }
-  values::fail(env, "a list for the attribute " + name + " is not supported");
-  return false;
-}
-
-// What the op itself says of its attribute decides, not the caller: a wrong kind would end the process.
-bool setAttribute(napi_env env, TFE_Op* op, napi_value attribute) {
-  napi_value named, value;
-  std::string name;
-  if (!property(env, attribute, "name", &named) || !values::text(env, named, "the name of an attribute", &name)) return false;
-  if (!property(env, attribute, "value", &value)) return false;
-  Status status;
-  unsigned char isList = 0;
-  const int type = TFE_OpGetAttrType(op, name.c_str(), &isList, status.get());
-  if (!status.ok()) {
-    values::fail(env, "there is no attribute " + name + ": " + status.message());
-    return false;
-  }
-  if (isList != 0) {
-    // One number stands for a list of one.
-    if (values::isArray(env, value)) return setList(env, op, name, static_cast<AttrType>(type), value);
-    napi_value list;
-    if (napi_create_array_with_length(env, 1, &list) != napi_ok || napi_set_element(env, list, 0, value) != napi_ok) return false;
-    return setList(env, op, name, static_cast<AttrType>(type), list);
-  }
-  int64_t whole = 0;
-  double number = 0;
-  switch (type) {
-    case kAttrString: {
-      std::string text;
-      if (!values::text(env, value, name.c_str(), &text)) return false;
-      TFE_OpSetAttrString(op, name.c_str(), text.data(), text.size());
-      return true;
-    }
-    case kAttrInt:
-      if (!values::integer(env, value, name.c_str(), &whole)) return false;
-      TFE_OpSetAttrInt(op, name.c_str(), whole);
-      return true;
-    case kAttrFloat:
-      if (!values::number(env, value, name.c_str(), &number)) return false;
-      TFE_OpSetAttrFloat(op, name.c_str(), static_cast<float>(number));
-      return true;
-    case kAttrBool:
-      if (!values::number(env, value, name.c_str(), &number)) return false;
-      TFE_OpSetAttrBool(op, name.c_str(), number != 0 ? 1 : 0);
-      return true;
-    case kAttrType:
-      if (!values::integer(env, value, name.c_str(), &whole)) return false;
-      TFE_OpSetAttrType(op, name.c_str(), static_cast<int>(whole));
-      return true;
-    case kAttrShape: {
-      std::vector<int64_t> shape;
-      if (!values::integers(env, value, name.c_str(), &shape)) return false;
-      TFE_OpSetAttrShape(op, name.c_str(), shape.data(), static_cast<int>(shape.size()), status.get());
-      if (status.ok()) return true;
-      values::fail(env, status.message());
-      return false;
-    }
-  }
-  values::fail(env, "the attribute " + name + " is of a kind that is not supported");
-  return false;
 }
 
 // { id, shape, dtype } of a new tensor, which is known from then on.
@@ -175,7 +91,9 @@ napi_value executeOp(napi_env env, napi_callback_info info) {
   for (uint32_t i = 0; status.ok() && i < attributes; i++) {
     napi_value attribute;
     if (!values::ok(env, napi_get_element(env, arguments[1], i, &attribute), "an attribute")) return nullptr;
-    if (!setAttribute(env, op.get(), attribute)) return nullptr;
+    Attribute one;
+    if (!readAttribute(env, op.get(), attribute, &one)) return nullptr;
+    setAttribute(op.get(), one, status.get());
   }
   // Room for more than was said: an op that has more outputs says so itself instead of writing past the end.
   std::vector<TFE_TensorHandle*> results(static_cast<size_t>(outputs) + 16, nullptr);

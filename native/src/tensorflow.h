@@ -13,6 +13,16 @@ struct TFE_ContextOptions;
 struct TFE_Context;
 struct TFE_TensorHandle;
 struct TFE_Op;
+struct TF_Graph;
+struct TF_Operation;
+struct TF_OperationDescription;
+struct TF_Function;
+struct TF_FunctionOptions;
+// One output of an operation in a graph.
+struct TF_Output {
+  TF_Operation* oper;
+  int index;
+};
 
 namespace tensorflow_c {
 
@@ -61,6 +71,32 @@ namespace tensorflow_c {
   X(void, TFE_OpSetAttrIntList, (TFE_Op*, const char*, const int64_t*, int))                                        \
   X(void, TFE_OpSetAttrFloatList, (TFE_Op*, const char*, const float*, int))                                        \
   X(void, TFE_OpSetAttrTypeList, (TFE_Op*, const char*, const int*, int))                                           \
+  X(TFE_TensorHandle*, TFE_TensorHandleCopySharingTensor, (TFE_TensorHandle*, TF_Status*))                          \
+  X(TF_Graph*, TF_NewGraph, (void))                                                                                 \
+  X(void, TF_DeleteGraph, (TF_Graph*))                                                                              \
+  X(TF_OperationDescription*, TF_NewOperation, (TF_Graph*, const char*, const char*))                               \
+  X(TF_Operation*, TF_FinishOperation, (TF_OperationDescription*, TF_Status*))                                      \
+  X(void, TF_AddInput, (TF_OperationDescription*, TF_Output))                                                       \
+  X(void, TF_AddInputList, (TF_OperationDescription*, const TF_Output*, int))                                       \
+  X(void, TF_SetAttrString, (TF_OperationDescription*, const char*, const void*, size_t))                           \
+  X(void, TF_SetAttrInt, (TF_OperationDescription*, const char*, int64_t))                                          \
+  X(void, TF_SetAttrFloat, (TF_OperationDescription*, const char*, float))                                          \
+  X(void, TF_SetAttrBool, (TF_OperationDescription*, const char*, unsigned char))                                   \
+  X(void, TF_SetAttrType, (TF_OperationDescription*, const char*, int))                                             \
+  X(void, TF_SetAttrShape, (TF_OperationDescription*, const char*, const int64_t*, int))                            \
+  X(void, TF_SetAttrIntList, (TF_OperationDescription*, const char*, const int64_t*, int))                          \
+  X(void, TF_SetAttrFloatList, (TF_OperationDescription*, const char*, const float*, int))                          \
+  X(void, TF_SetAttrTypeList, (TF_OperationDescription*, const char*, const int*, int))                             \
+  X(void, TF_SetAttrTensor, (TF_OperationDescription*, const char*, TF_Tensor*, TF_Status*))                        \
+  X(int, TF_OperationNumOutputs, (TF_Operation*))                                                                   \
+  X(int, TF_OperationOutputType, (TF_Output))                                                                       \
+  X(int, TF_GraphGetTensorNumDims, (TF_Graph*, TF_Output, TF_Status*))                                              \
+  X(void, TF_GraphGetTensorShape, (TF_Graph*, TF_Output, int64_t*, int, TF_Status*))                                \
+  X(TF_Function*, TF_GraphToFunction,                                                                               \
+    (const TF_Graph*, const char*, unsigned char, int, const TF_Operation* const*, int, const TF_Output*, int,      \
+     const TF_Output*, const char* const*, const TF_FunctionOptions*, const char*, TF_Status*))                     \
+  X(void, TF_DeleteFunction, (TF_Function*))                                                                        \
+  X(void, TFE_ContextAddFunction, (TFE_Context*, TF_Function*, TF_Status*))                                         \
   X(void, TFE_Execute, (TFE_Op*, TFE_TensorHandle**, int*, TF_Status*))
 
 #define DECLARE(result, name, parameters) extern result(*name) parameters;

@@ -28,7 +28,7 @@ export async function meanEmbeddingNorm(embedding: Tensor2D): Promise<number> {
  */
 export function logProbsOfTargets(
   target: Pick<Target, 'model' | 'weights'>,
-  batch: Batch,
+  batch: Pick<Batch, 'positions' | 'targets' | 'targetIds'>,
   embeddings: Tensor3D,
   adapter?: AdapterRun,
 ): Tensor1D {

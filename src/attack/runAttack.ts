@@ -1,9 +1,10 @@
 import type { Scalar, Tensor, Tensor1D, Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Random } from '../base/random';
-import type { Batch } from '../data/batch';
+import { type Batch, partsOf } from '../data/batch';
 import { embed } from '../model/decoder';
-import type { Attack } from './attack';
+import { jit } from '../tensor/jit';
+import type { Attack, AttackStep } from './attack';
 import { logProbsOfTargets, type Target } from './forward';
 import { nextTurn } from './nextTurn';
 
@@ -33,6 +34,25 @@ function release(old: unknown, next: unknown): void {
   for (const tensor of tensorsOf(old)) if (!kept.has(tensor)) tensor.dispose();
 }
 
+/** One step, compiled where the engine can. What it depends on besides tensors: the attack, its options, and the model it runs on. */
+function step<Options, State>(
+  attack: Attack<Options, State>,
+  { model, ...target }: Target,
+  batch: Batch,
+  options: Options,
+  state: State,
+): AttackStep<State> {
+  // Adam counts its steps in JavaScript, so that every step would be another function.
+  if ((options as { optimizer?: unknown }).optimizer === 'adam')
+    return attack.step({ ...target, model }, batch, options, state);
+  const parts = partsOf(batch);
+  // How many steps there will be is no step's business.
+  const key = `attack ${attack.version} ${JSON.stringify({ ...options, iterations: 0 })}`;
+  return jit(model.config, key, { target, parts, state }, (args) =>
+    attack.step({ ...args.target, model }, { ...batch, ...args.parts }, options, args.state),
+  );
+}
+
 /** Runs an attack for `iterations` steps and owns its memory. Other work of the process gets a turn between two steps. */
 export async function runAttack<Options extends { iterations: number }, State>(
   attack: Attack<Options, State>,
@@ -44,7 +64,7 @@ export async function runAttack<Options extends { iterations: number }, State>(
   let state = tidied(() => attack.start(target, batch, options, random));
   let lossBefore: Scalar | undefined;
   for (let i = 0; i < options.iterations; i++) {
-    const { state: next, loss } = tidied(() => attack.step(target, batch, options, state));
+    const { state: next, loss } = tidied(() => step(attack, target, batch, options, state));
     release(state, next);
     state = next;
     if (lossBefore) loss.dispose();

@@ -27,6 +27,13 @@ export interface Batch {
   close(): void;
 }
 
+/** What computations depend on: tensors and sizes. */
+export type BatchParts = Omit<Batch, 'rowOf' | 'tokens' | 'close'>;
+
+export function partsOf({ rowOf: _rowOf, tokens: _tokens, close: _close, ...parts }: Batch): BatchParts {
+  return parts;
+}
+
 /** A label that is no target, as in PyTorch. */
 export const IGNORED = -100;
 

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { freeCompiled, outsideRecording } from '../tensor/jit';
 import type { DecoderConfig } from './model';
 
 /** What the decoder needs besides weights and depends on shapes only: made once per shape, kept, freed with the model. */
@@ -9,7 +10,7 @@ export class Constants {
   get(key: string, make: () => tf.Tensor[]): tf.Tensor[] {
     const found = this.made.get(key);
     const usable = found?.every((tensor) => !tensor.isDisposed) ? found : undefined;
-    const tensors = usable ?? tf.tidy(make).map((tensor) => tf.keep(tensor));
+    const tensors = usable ?? outsideRecording(() => tf.tidy(make)).map((tensor) => tf.keep(tensor));
     this.made.delete(key); // a map keeps the order of insertion: the last used stands last
     this.made.set(key, tensors);
     if (this.made.size > MOST_SHAPES) {
@@ -39,7 +40,8 @@ export function constantsOf(config: DecoderConfig): Constants {
   return found;
 }
 
-/** Frees what decode has made for this config. Model.close calls it; who builds a config without openModel calls it too. */
+/** Frees what decode has made for this config, and what was compiled with it. Model.close calls it; who builds a config without openModel calls it too. */
 export function freeConstants(config: DecoderConfig): void {
   owners.get(config)?.close();
+  freeCompiled(config);
 }

@@ -1,6 +1,8 @@
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Adapter, type AdapterRun, adapterParameters, withParameters } from '../model/lora';
+import type { DecoderConfig } from '../model/model';
+import { jit } from '../tensor/jit';
 import type { TensorRecord } from '../tensor/optimizer';
 
 /** The adapter's parameters in the order of their names. Sums over parameters run in this order, so that a resumed run rounds alike. */
@@ -13,21 +15,44 @@ export function orderedParameters(adapter: Adapter): TensorRecord {
   );
 }
 
+/** What a loss is computed with besides tensors. */
+export interface Differentiation {
+  config: DecoderConfig;
+  adapter: Adapter;
+  dropout: AdapterRun['dropout'];
+  /** Says everything that the loss depends on besides `args` and the adapter. */
+  key: string;
+}
+
 /**
- * Gradients of `total` with respect to the adapter alone, and all scalars of the loss. The caller owns the tensors of both.
+ * Gradients of `total` with respect to the adapter alone, and all scalars of the loss; compiled where the engine can. `args`: every tensor
+ * that the loss depends on. The caller owns the tensors of both results.
  */
-export function differentiate<Loss extends { total: Scalar }>(
-  adapter: Adapter,
-  dropout: AdapterRun['dropout'],
-  lossOf: (run: AdapterRun) => Loss,
+export function differentiate<Args extends object, Loss extends { total: Scalar }>(
+  { config, adapter, dropout, key }: Differentiation,
+  args: Args,
+  lossOf: (run: AdapterRun, args: Args) => Loss,
 ): { loss: Loss; gradients: TensorRecord } {
-  const parameters = orderedParameters(adapter);
+  const all = { parameters: orderedParameters(adapter), args };
+  const compute = (given: typeof all) =>
+    gradientsOf(given.parameters, (parameters) =>
+      lossOf({ adapter: withParameters(adapter, parameters), dropout }, given.args),
+    );
+  // Dropout's masks are made in JavaScript, anew for every step.
+  if (dropout) return compute(all);
+  const scales = Object.values(adapter.factors).map(({ scale }) => scale);
+  return jit(config, `${key} ${JSON.stringify([...new Set(scales)])} ${scales.length}`, all, compute);
+}
+
+function gradientsOf<Loss extends { total: Scalar }>(
+  parameters: TensorRecord,
+  lossOf: (parameters: TensorRecord) => Loss,
+): { loss: Loss; gradients: TensorRecord } {
   const names = Object.keys(parameters);
   let loss: Loss | undefined;
   const gradients = tf.tidy(() => {
     const { grads } = tf.valueAndGrads((...values: Tensor[]) => {
-      const changed = Object.fromEntries(names.map((name, i) => [name, values[i] as Tensor]));
-      const result = lossOf({ adapter: withParameters(adapter, changed), dropout });
+      const result = lossOf(Object.fromEntries(names.map((name, i) => [name, values[i] as Tensor])));
       // The scalars outlive the tape, which would free them.
       loss = Object.fromEntries(
         Object.entries(result).map(([name, value]) => [name, value && tf.keep(tf.clone(value as Tensor))]),

@@ -4,7 +4,7 @@ import { embeddingAttack } from '../attack/embedding';
 import { logProbsOfTargets, rowMeans } from '../attack/forward';
 import { type Attacked, runAttack } from '../attack/runAttack';
 import { Random } from '../base/random';
-import { type Batch, makeBatch } from '../data/batch';
+import { type Batch, makeBatch, partsOf } from '../data/batch';
 import type { MicroBatch } from '../data/batches';
 import { type CapoInput, type CapoLoss, capoLoss } from '../defense/capo';
 import { type CatLoss, catLoss } from '../defense/cat';
@@ -70,11 +70,17 @@ function utilityGradients(
   dropout: AdapterRun['dropout'],
 ): MicroResult {
   const batch = makeBatch(rows.flatMap((row) => utility[row] ?? []));
-  const { loss, gradients } = differentiate<Loss>(adapter, dropout, (run) => {
-    const embeddings = embed(model.weights, batch.ids);
-    const logProbs = logProbsOfTargets({ model, weights: model.weights }, batch, embeddings, run);
-    return method.name === 'capo' ? capoLoss({ utility: logProbs }, method) : catLoss({ utility: logProbs }, method);
-  });
+  const key = `utility ${JSON.stringify(method)}`;
+  const args = { weights: model.weights, batch: partsOf(batch) };
+  const { loss, gradients } = differentiate(
+    { config: model.config, adapter, dropout, key },
+    args,
+    (run, given): Loss => {
+      const embeddings = embed(given.weights, given.batch.ids);
+      const logProbs = logProbsOfTargets({ model, weights: given.weights }, given.batch, embeddings, run);
+      return method.name === 'capo' ? capoLoss({ utility: logProbs }, method) : catLoss({ utility: logProbs }, method);
+    },
+  );
   batch.close();
   return { gradients, losses: [loss], tokens: batch.tokens };
 }
@@ -102,20 +108,37 @@ async function adversarialGradients(
     const clean = embed(model.weights, both.ids);
     return attacked ? (tf.add(clean, moveDelta(attacked.delta, both.length)) as Tensor3D) : clean;
   });
-  const logProbs = (run?: AdapterRun): PairLogProbs => {
-    const all = logProbsOfTargets({ model, weights: model.weights }, both, embeddings, run);
-    return { harmful: tf.slice(all, 0, harmful.targets), safe: tf.slice(all, harmful.targets, safe.targets) };
+  const parts = {
+    weights: model.weights,
+    embeddings,
+    both: partsOf(both),
+    means: { harmfulMean: harmful.rowMean, safeMean: safe.rowMean },
+    targets: { harmful: harmful.targets, safe: safe.targets },
+  };
+  const logProbs = (
+    { weights, both: batch, embeddings: rows, targets }: typeof parts,
+    run?: AdapterRun,
+  ): PairLogProbs => {
+    const all = logProbsOfTargets({ model, weights }, batch, rows, run);
+    return { harmful: tf.slice(all, 0, targets.harmful), safe: tf.slice(all, targets.harmful, targets.safe) };
   };
   const reference =
-    method.name === 'capo' ? referenceOf(method, rows, references, { harmful, safe }, logProbs) : undefined;
-  const { loss, gradients } = differentiate<Loss>(adapter, dropout, (run) => {
-    const now = logProbs(run);
-    if (method.name === 'cat') return catLoss({ away: now.harmful, toward: now.safe }, method);
-    if (method.name === 'sft') return sftLoss({ away: now.harmful, toward: now.safe }, method);
-    if (!reference) throw new Error('CAPO needs references');
-    const means = { harmfulMean: harmful.rowMean, safeMean: safe.rowMean };
-    return capoLoss({ pairs: { ...now, ...means, ...reference } }, method);
-  });
+    method.name === 'capo'
+      ? referenceOf(method, rows, references, { harmful, safe }, () => logProbs(parts))
+      : undefined;
+  const key = `adversarial ${JSON.stringify(method)}`;
+  const args = { ...parts, reference };
+  const { loss, gradients } = differentiate(
+    { config: model.config, adapter, dropout, key },
+    args,
+    (run, given): Loss => {
+      const now = logProbs(given, run);
+      if (method.name === 'cat') return catLoss({ away: now.harmful, toward: now.safe }, method);
+      if (method.name === 'sft') return sftLoss({ away: now.harmful, toward: now.safe }, method);
+      if (!given.reference) throw new Error('CAPO needs references');
+      return capoLoss({ pairs: { ...now, ...given.means, ...given.reference } }, method);
+    },
+  );
   const attack = attacked && {
     before: tf.clone(attacked.lossBefore),
     after: tf.tidy(() => tf.neg(tf.mean(attacked.logProbs)) as Scalar),

@@ -103,7 +103,7 @@ export function clipByGlobalNorm(grads: TensorRecord, maxNorm: number): { grads:
 /** How the gradient moves an attack's delta. */
 export type DeltaOptimizer = 'sign' | 'adam' | 'rms' | 'normalized';
 
-/** What a delta optimizer remembers between iterations: how many there were, and Adam's and RMSprop's moments. */
+/** What a delta optimizer remembers between iterations: Adam's and RMSprop's moments, and how many there were, which Adam asks. */
 export interface DeltaState {
   step: number;
   first?: Tensor;
@@ -129,20 +129,24 @@ export function deltaStep<T extends Tensor>(
   stepSize: number,
   state: DeltaState,
 ): { delta: T; state: DeltaState } {
-  const step = state.step + 1;
   return tf.tidy(() => {
-    if (optimizer === 'sign') return { delta: tf.sub(delta, tf.mul(tf.sign(grad), stepSize)) as T, state: { step } };
+    if (optimizer === 'sign')
+      return { delta: tf.sub(delta, tf.mul(tf.sign(grad), stepSize)) as T, state: { step: state.step } };
     if (optimizer === 'normalized') {
       const lengths = tf.sqrt(tf.sum(tf.square(grad), -1, true));
-      return { delta: tf.sub(delta, tf.mul(tf.div(grad, tf.maximum(lengths, 1e-12)), stepSize)) as T, state: { step } };
+      return {
+        delta: tf.sub(delta, tf.mul(tf.div(grad, tf.maximum(lengths, 1e-12)), stepSize)) as T,
+        state: { step: state.step },
+      };
     }
     if (state.second === undefined) throw new Error(`the state of delta's optimizer is not one of ${optimizer}`);
     if (optimizer === 'rms') {
       const second = tf.add(tf.mul(state.second, 0.99), tf.mul(tf.square(grad), 0.01));
       const move = tf.mul(tf.div(grad, tf.add(tf.sqrt(second), 1e-8)), stepSize);
-      return { delta: tf.sub(delta, move) as T, state: { step, second } };
+      return { delta: tf.sub(delta, move) as T, state: { ...state, second } };
     }
     if (state.first === undefined) throw new Error(`the state of delta's optimizer is not one of ${optimizer}`);
+    const step = state.step + 1;
     const options = { learningRate: stepSize, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
     const { first, second } = state;
     const next = adamUpdate({ parameter: delta, grad, first, second }, options, step);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { loadAdapter } from '../../src/model/adapter';
 import { adapterParameters, createAdapter } from '../../src/model/lora';
@@ -12,10 +11,9 @@ import type { Setup } from '../../src/run/setUp';
 import { train } from '../../src/run/train';
 import { AdamW } from '../../src/tensor/optimizer';
 import { attackDefaults, goldenTraining } from '../attack/goldenTraining';
-import { adapterFolder, farthest, largest, startTestEngine } from '../model/golden';
+import { adapterFolder, farthest, largest } from '../model/golden';
+import { forEachEngine } from '../tensor/engines';
 import { type GoldenOptions, goldenSetup } from './goldenSetup';
-
-before(startTestEngine);
 
 const { training, capo, cat, catGradient } = goldenTraining;
 const noSave = async () => ({ folder: '', adapterSha256: '' });
@@ -61,84 +59,92 @@ function assertGradients(found: { [name: string]: number[] }, expected: { [name:
   }
 }
 
-test('the gradient of CAT with its attack is PyTorch’s', async () => {
-  const attack = { ...attackDefaults, ...cat.attackOptions };
-  assertGradients(await gradients({ method: { name: 'cat', ...catGradient.options }, attack }), catGradient.gradients);
-});
-
-for (const { options, gradients: expected } of capo.gradients)
-  test(`the gradient of CAPO is PyTorch's: away ${options.awayCutoff}, toward ${options.towardCutoff}, ${options.outside}, ${options.referencePrompts}`, async () => {
+forEachEngine((check) => {
+  check('the gradient of CAT with its attack is PyTorch’s', async () => {
     const attack = { ...attackDefaults, ...cat.attackOptions };
-    const setup: GoldenOptions = { method: { name: 'capo', ...options, utilityWeight: 0 }, attack };
-    assertGradients(await gradients(setup), expected);
+    assertGradients(
+      await gradients({ method: { name: 'cat', ...catGradient.options }, attack }),
+      catGradient.gradients,
+    );
   });
 
-test('three steps of CAT: attack, terms, norm and adapter are PyTorch’s', async () => {
-  const { attack, method, learningRate, weightDecay, clipNorm } = training.options;
-  const setup = await goldenSetup({
-    method: { name: 'cat', ...method },
-    attack: { ...attackDefaults, ...attack },
-    training: { learningRate, weightDecay, clipNorm },
-    steps: 3,
+  for (const { options, gradients: expected } of capo.gradients)
+    check(
+      `the gradient of CAPO is PyTorch's: away ${options.awayCutoff}, toward ${options.towardCutoff}, ${options.outside}, ${options.referencePrompts}`,
+      async () => {
+        const attack = { ...attackDefaults, ...cat.attackOptions };
+        const setup: GoldenOptions = { method: { name: 'capo', ...options, utilityWeight: 0 }, attack };
+        assertGradients(await gradients(setup), expected);
+      },
+    );
+
+  check('three steps of CAT: attack, terms, norm and adapter are PyTorch’s', async () => {
+    const { attack, method, learningRate, weightDecay, clipNorm } = training.options;
+    const setup = await goldenSetup({
+      method: { name: 'cat', ...method },
+      attack: { ...attackDefaults, ...attack },
+      training: { learningRate, weightDecay, clipNorm },
+      steps: 3,
+    });
+    const state = goldenState(setup);
+    const close = (found: number | undefined, expected: number, what: string) =>
+      assert.ok(Math.abs((found ?? Number.NaN) - expected) < 2e-4, `${what}: ${found}, expected ${expected}`);
+    await steps(setup, state, ({ step, losses, attack, gradientNorm }) => {
+      const expected = training.steps[step - 1];
+      assert.ok(expected);
+      for (const name of ['away', 'toward', 'utility', 'total'] as const)
+        close(losses[name], expected[name], `${name} of step ${step}`);
+      close(gradientNorm, expected.gradientNorm, `norm of step ${step}`);
+      close(attack?.before, expected.attackLosses[0] ?? Number.NaN, `attack of step ${step}`);
+      const after = training.adapterAfter[String(step)];
+      if (!after) return;
+      for (const [name, tensor] of Object.entries(adapterParameters(state.adapter))) {
+        const distance = farthest(tensor.dataSync(), after[name] ?? []);
+        // Adam's first steps are as long as the learning rate whatever the gradient's size, so tiny gradients may differ by a part of it.
+        assert.ok(distance < 0.05 * learningRate, `${name} after step ${step} differs by ${distance}`);
+      }
+    });
+    assert.equal(state.step, 3);
   });
-  const state = goldenState(setup);
-  const close = (found: number | undefined, expected: number, what: string) =>
-    assert.ok(Math.abs((found ?? Number.NaN) - expected) < 2e-4, `${what}: ${found}, expected ${expected}`);
-  await steps(setup, state, ({ step, losses, attack, gradientNorm }) => {
-    const expected = training.steps[step - 1];
-    assert.ok(expected);
-    for (const name of ['away', 'toward', 'utility', 'total'] as const)
-      close(losses[name], expected[name], `${name} of step ${step}`);
-    close(gradientNorm, expected.gradientNorm, `norm of step ${step}`);
-    close(attack?.before, expected.attackLosses[0] ?? Number.NaN, `attack of step ${step}`);
-    const after = training.adapterAfter[String(step)];
-    if (!after) return;
-    for (const [name, tensor] of Object.entries(adapterParameters(state.adapter))) {
-      const distance = farthest(tensor.dataSync(), after[name] ?? []);
-      // Adam's first steps are as long as the learning rate whatever the gradient's size, so tiny gradients may differ by a part of it.
-      assert.ok(distance < 0.05 * learningRate, `${name} after step ${step} differs by ${distance}`);
+
+  check('micro-batches are averaged: twice the same batch gives the step of one', async () => {
+    const method = { name: 'cat', ...catGradient.options } as const;
+    const results: number[][] = [];
+    for (const accumulation of [1, 2]) {
+      const setup = await goldenSetup({ method, accumulation });
+      const state = goldenState(setup);
+      await steps(setup, state);
+      results.push(Object.values(orderedParameters(state.adapter)).flatMap((tensor) => Array.from(tensor.dataSync())));
+    }
+    assert.ok(farthest(results[0] ?? [], results[1] ?? []) < 1e-6);
+  });
+
+  check('the control runs no attack and still has CAT’s terms', async () => {
+    const setup = await goldenSetup({ method: { name: 'sft' } });
+    const [record] = await steps(setup, goldenState(setup));
+    assert.equal(record?.attack, undefined);
+    assert.ok(record?.losses.rawAway !== undefined && record.losses.toward !== undefined);
+  });
+
+  check('dropout follows the seed', async () => {
+    const losses: number[] = [];
+    for (const seed of [1, 1, 2]) {
+      const setup = await goldenSetup({ method: { name: 'cat' }, lora: { dropout: 0.5 } });
+      const [record] = await steps({ ...setup, resolved: { ...setup.resolved, seed } }, goldenState(setup));
+      losses.push(record?.losses.total ?? Number.NaN);
+    }
+    assert.equal(losses[0], losses[1]);
+    assert.notEqual(losses[0], losses[2]);
+  });
+
+  check('memory is bounded: the number of tensors stays the same from step to step', async () => {
+    for (const name of ['cat', 'capo', 'sft'] as const) {
+      const setup = await goldenSetup({ method: { name }, steps: 5, accumulation: 2, lora: { dropout: 0.1 } });
+      const { model, resolved } = setup;
+      const state = { ...goldenState(setup), adapter: createAdapter(model.config, resolved.lora, 1) };
+      const counts: number[] = [];
+      await steps(setup, state, () => counts.push(tf.memory().numTensors));
+      assert.deepEqual(counts.slice(1), new Array(4).fill(counts[1]), `${name}: ${counts}`);
     }
   });
-  assert.equal(state.step, 3);
-});
-
-test('micro-batches are averaged: twice the same batch gives the step of one', async () => {
-  const method = { name: 'cat', ...catGradient.options } as const;
-  const results: number[][] = [];
-  for (const accumulation of [1, 2]) {
-    const setup = await goldenSetup({ method, accumulation });
-    const state = goldenState(setup);
-    await steps(setup, state);
-    results.push(Object.values(orderedParameters(state.adapter)).flatMap((tensor) => Array.from(tensor.dataSync())));
-  }
-  assert.ok(farthest(results[0] ?? [], results[1] ?? []) < 1e-6);
-});
-
-test('the control runs no attack and still has CAT’s terms', async () => {
-  const setup = await goldenSetup({ method: { name: 'sft' } });
-  const [record] = await steps(setup, goldenState(setup));
-  assert.equal(record?.attack, undefined);
-  assert.ok(record?.losses.rawAway !== undefined && record.losses.toward !== undefined);
-});
-
-test('dropout follows the seed', async () => {
-  const losses: number[] = [];
-  for (const seed of [1, 1, 2]) {
-    const setup = await goldenSetup({ method: { name: 'cat' }, lora: { dropout: 0.5 } });
-    const [record] = await steps({ ...setup, resolved: { ...setup.resolved, seed } }, goldenState(setup));
-    losses.push(record?.losses.total ?? Number.NaN);
-  }
-  assert.equal(losses[0], losses[1]);
-  assert.notEqual(losses[0], losses[2]);
-});
-
-test('memory is bounded: the number of tensors stays the same from step to step', async () => {
-  for (const name of ['cat', 'capo', 'sft'] as const) {
-    const setup = await goldenSetup({ method: { name }, steps: 5, accumulation: 2, lora: { dropout: 0.1 } });
-    const { model, resolved } = setup;
-    const state = { ...goldenState(setup), adapter: createAdapter(model.config, resolved.lora, 1) };
-    const counts: number[] = [];
-    await steps(setup, state, () => counts.push(tf.memory().numTensors));
-    assert.deepEqual(counts.slice(1), new Array(4).fill(counts[1]), `${name}: ${counts}`);
-  }
 });

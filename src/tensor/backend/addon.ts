@@ -37,6 +37,17 @@ export interface Addon {
     outputs: number,
   ): AddonTensor[];
   getNumOfTensors(): number;
+  /** Type and shape of a tensor. */
+  describeTensor(id: number): { dtype: number; shape: number[] };
+  /** Another number for the same values, which live until both are deleted. */
+  copyTensor(id: number): number;
+  /** Begins a recording; recorded values have numbers of their own, from 0. */
+  recordStart(): void;
+  recordInput(dtype: number, shape: readonly number[]): number;
+  recordConstant(tensor: number): number;
+  recordOp(name: string, attributes: readonly OpAttribute[], inputs: readonly number[], outputs: number): AddonTensor[];
+  /** Ends it and adds the function under `name`; with '' nothing is added. */
+  recordEnd(name: string, inputs: readonly number[], outputs: readonly number[]): void;
   /** `definition`: a serialized FunctionDef; its name is an op from then on. */
   addFunction(definition: Uint8Array): void;
   removeFunction(name: string): void;

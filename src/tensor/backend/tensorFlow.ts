@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
 import { type Addon, configProto, loadAddon, type OpAttribute } from './addon';
+import { ReadWhileRecording, Recorder } from './recorder';
 import type { TensorFlowLibraries } from './tensorFlowLibraries';
 
 /** TF_DataType and TF_AttrType, by the names under which the kernels ask for them. */
@@ -21,22 +22,37 @@ const CONSTANTS = {
 };
 
 /** The addon as the kernels of @tensorflow/tfjs-node-gpu want their binding. */
-function bindingOf(addon: Addon, version: string) {
+function bindingOf(addon: Addon, version: string, recorder: Recorder) {
   const unsupported = (): never => {
     throw new Error('saved models are not supported');
   };
   return {
     ...CONSTANTS,
     TF_Version: version,
-    createTensor: (shape: number[], dtype: number, values: ArrayBufferView | number[]) =>
-      addon.createTensor(shape, dtype, ArrayBuffer.isView(values) ? values : typed(values, dtype)),
-    deleteTensor: (id: number) => addon.deleteTensor(id),
+    createTensor: (shape: number[], dtype: number, values: ArrayBufferView | number[]) => {
+      const view = ArrayBuffer.isView(values) ? values : typed(values, dtype);
+      const id = addon.createTensor(shape, dtype, view);
+      if (recorder.active)
+        recorder.made(
+          id,
+          dtype,
+          shape,
+          shape.reduce((a, b) => a * b, 1),
+        );
+      return id;
+    },
+    deleteTensor: (id: number) => {
+      if (!recorder.isRecorded(id)) addon.deleteTensor(id);
+    },
     tensorDataSync: (id: number) => {
+      if (recorder.isRecorded(id)) throw new ReadWhileRecording();
       const values = addon.tensorDataSync(id);
       return values instanceof BigInt64Array ? Int32Array.from(values, Number) : values;
     },
     executeOp: (name: string, attributes: OpAttribute[], inputs: number[], outputs: number) =>
-      addon.executeOp(name, attributes, inputs, outputs),
+      recorder.active
+        ? recorder.run(name, attributes, inputs, outputs)
+        : addon.executeOp(name, attributes, inputs, outputs),
     getNumOfTensors: () => addon.getNumOfTensors(),
     isUsingGpuDevice: () => addon.devices().some(({ used, type }) => used && type === 'GPU'),
     getNumOfSavedModels: () => 0,
@@ -50,6 +66,87 @@ const typed = (values: readonly number[], dtype: number): ArrayBufferView => {
   if (dtype === CONSTANTS.TF_INT32) return Int32Array.from(values);
   return dtype === CONSTANTS.TF_BOOL ? Uint8Array.from(values) : Float32Array.from(values);
 };
+
+/** What compiled calls ask of the native engine. */
+export interface RecordingBackend {
+  /** Begins a recording with these arguments; what stands for them. */
+  begin(args: readonly tf.Tensor[]): tf.Tensor[];
+  /** Ends it with these results; the numbers of the tensors that the function captures. */
+  finish(name: string, results: readonly tf.Tensor[]): readonly number[];
+  cancel(): void;
+  call(name: string, args: readonly tf.Tensor[], captured: readonly number[], outputs: number): tf.Tensor[];
+  remove(compiled: { name: string; captured: readonly number[] }): void;
+  outside<T>(work: () => T): T;
+}
+
+/** What the kernels' backend has and does not tell. */
+interface KernelBackend {
+  createOutputTensor(metadata: { id: number; shape: number[]; dtype: number }): tf.Tensor;
+  getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
+}
+
+let recording: RecordingBackend | undefined;
+
+/** The native engine where it is current and ours. */
+export const recordingBackend = (): RecordingBackend | undefined =>
+  tf.getBackend() === 'tensorflow' ? recording : undefined;
+
+function recordingOf(addon: Addon, recorder: Recorder): RecordingBackend {
+  const backend = () => tf.backend() as unknown as KernelBackend;
+  return {
+    begin(args) {
+      // Values that still stand in JavaScript go to TensorFlow first.
+      const known = backend()
+        .getInputTensorIds(args)
+        .map((id) => addon.describeTensor(id));
+      recorder.start();
+      return known.map(({ dtype, shape }) =>
+        backend().createOutputTensor({ id: recorder.input(dtype, shape), shape, dtype }),
+      );
+    },
+    finish(name, results) {
+      const ids = backend().getInputTensorIds(results);
+      return recorder.end(name, ids);
+    },
+    cancel: () => recorder.cancel(),
+    call(name, args, captured, outputs) {
+      const ids = [...backend().getInputTensorIds(args), ...captured];
+      return addon.executeOp(name, [], ids, outputs).map((metadata) => backend().createOutputTensor(metadata));
+    },
+    remove: (compiled) => recorder.remove(compiled),
+    outside: (work) => recorder.outside(work),
+  };
+}
+
+/** tfjs-node's kernel reads its indices back to check them, which a recording cannot. Ours are made by ourselves. */
+function mendGather(addon: {
+  executeSingleOutput(name: string, attrs: object[], inputs: tf.Tensor[]): tf.Tensor;
+}): void {
+  const types: { readonly [dtype: string]: number } = {
+    float32: CONSTANTS.TF_FLOAT,
+    int32: CONSTANTS.TF_INT32,
+    bool: CONSTANTS.TF_BOOL,
+  };
+  tf.unregisterKernel('GatherV2', 'tensorflow');
+  tf.registerKernel({
+    kernelName: 'GatherV2',
+    backendName: 'tensorflow',
+    kernelFunc: ({ inputs, attrs }) => {
+      const { x, indices } = inputs as { [name: string]: tf.Tensor };
+      const { axis, batchDims } = attrs as { axis: number; batchDims: number };
+      if (!x || !indices) throw new Error('gather needs x and indices');
+      return tf.tidy(() => {
+        const attributes = [
+          { name: 'batch_dims', value: batchDims },
+          { name: 'Tparams', value: types[x.dtype] },
+          { name: 'Tindices', value: types[indices.dtype] },
+          { name: 'Taxis', value: CONSTANTS.TF_INT32 },
+        ];
+        return addon.executeSingleOutput('GatherV2', attributes, [x, indices, tf.scalar(axis, 'int32')]);
+      });
+    },
+  });
+}
 
 /** Makes TensorFlow, through our addon, the current backend. Its kernels are those of @tensorflow/tfjs-node-gpu, unchanged. */
 export async function startTensorFlow(
@@ -65,13 +162,18 @@ export async function startTensorFlow(
   try {
     const { NodeJSKernelBackend } = await import('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend');
     await import('@tensorflow/tfjs-node-gpu/dist/register_all_kernels');
-    const binding = bindingOf(addon, version) as unknown as ConstructorParameters<typeof NodeJSKernelBackend>[0];
+    const recorder = new Recorder(addon, (id) => addon.describeTensor(id));
+    const binding = bindingOf(addon, version, recorder) as unknown as ConstructorParameters<
+      typeof NodeJSKernelBackend
+    >[0];
     const make = () => new NodeJSKernelBackend(binding, 'sparring') as unknown as tf.KernelBackend;
     tf.registerBackend('tensorflow', make, 3);
+    recording = recordingOf(addon, recorder);
   } finally {
     console.warn = warn;
   }
   if (!(await tf.setBackend('tensorflow')))
     throw new Problem('engineStart', 'The native engine did not start in this process.');
+  mendGather(tf.backend() as unknown as Parameters<typeof mendGather>[0]);
   return { threads: threads ?? availableParallelism() };
 }

@@ -1,0 +1,170 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { type RecordingBackend, recordingBackend } from './backend/tensorFlow';
+
+// Compiled calls. Where the native engine is current, a function of tensors is recorded when it is first called with some shapes: its
+// kernels are written down as a TensorFlow function with TensorFlow's own inference of shapes, without being run. One call of that
+// function does what hundreds of ops did, from the first call on, since it may round otherwise than they do: a run that was resumed must
+// give the bits of one that was not. On other engines the function is simply called.
+
+/** Tensors at any depth of plain objects and lists; the other leaves are constants of the compiled function. */
+export type Tree = unknown;
+
+interface Compiled {
+  name: string;
+  captured: readonly number[];
+  /** Puts the results together from the arguments and what the function gave. */
+  assemble(args: readonly tf.Tensor[], outputs: readonly tf.Tensor[]): Tree;
+  outputs: number;
+}
+/** Compiled, or why it cannot be. */
+type Entry = { refused: string } | Compiled;
+
+export interface JitCounts {
+  /** Functions recorded, and calls of them. */
+  recorded: number;
+  calls: number;
+  /** Why functions were not compiled, each reason once. */
+  refused: string[];
+}
+
+const MOST_FUNCTIONS = 32;
+const caches = new WeakMap<object, Map<string, Entry>>();
+const counts: JitCounts = { recorded: 0, calls: 0, refused: [] };
+let made = 0;
+
+export const jitCounts = (): Readonly<JitCounts> => ({ ...counts, refused: [...counts.refused] });
+
+/**
+ * fn(args), compiled once for these shapes. `owner` holds what was compiled for it, `key` says everything that the
+ * result depends on besides `args`. `fn` must read no value of a tensor, and its numbers may depend on its arguments' leaves only.
+ */
+export function jit<Args extends object, Result>(
+  owner: object,
+  key: string,
+  args: Args,
+  fn: (args: Args) => Result,
+): Result {
+  const backend = recordingBackend();
+  if (!backend) return fn(args);
+  const { tensors, signature, opaque } = flatten(args);
+  if (opaque) return fn(args);
+  const cache = caches.get(owner) ?? new Map<string, Entry>();
+  caches.set(owner, cache);
+  const place = `${key} ${signature}`;
+  const found = cache.get(place);
+  // A map keeps the order of insertion: the last used stands last.
+  cache.delete(place);
+  const entry = found ?? record(backend, args, tensors, fn);
+  cache.set(place, entry);
+  if (cache.size > MOST_FUNCTIONS) {
+    const [unused] = cache.keys();
+    if (unused !== undefined) forget(backend, cache, unused);
+  }
+  if ('refused' in entry) return fn(args);
+  counts.calls++;
+  const outputs = backend.call(entry.name, tensors, entry.captured, entry.outputs);
+  return entry.assemble(tensors, outputs) as Result;
+}
+
+/** Frees what was compiled for this owner. */
+export function freeCompiled(owner: object): void {
+  const cache = caches.get(owner);
+  const backend = recordingBackend();
+  if (cache && backend) for (const place of [...cache.keys()]) forget(backend, cache, place);
+  caches.delete(owner);
+}
+
+/** Runs at once, also while a function is recorded: for tensors that outlive the recording. */
+export function outsideRecording<T>(work: () => T): T {
+  const backend = recordingBackend();
+  return backend ? backend.outside(work) : work();
+}
+
+function forget(backend: RecordingBackend, cache: Map<string, Entry>, place: string): void {
+  const entry = cache.get(place);
+  cache.delete(place);
+  if (entry && 'name' in entry) backend.remove(entry);
+}
+
+function record<Args extends object, Result>(
+  backend: RecordingBackend,
+  args: Args,
+  tensors: readonly tf.Tensor[],
+  fn: (args: Args) => Result,
+): Entry {
+  const name = `sparring_${made++}`;
+  const engine = tf.engine();
+  engine.startScope(name);
+  let results: tf.Tensor[] = [];
+  try {
+    const inputs = backend.begin(tensors);
+    const result = fn(rebuild(args, inputs) as Args);
+    // An argument that comes back is the argument itself.
+    results = flatten(result).tensors;
+    const computed = results.filter((tensor) => !inputs.includes(tensor));
+    const captured = backend.finish(name, computed);
+    const from = results.map((tensor) => ({ input: inputs.indexOf(tensor), output: computed.indexOf(tensor) }));
+    counts.recorded++;
+    return {
+      name,
+      captured,
+      outputs: computed.length,
+      assemble: (given, outputs) =>
+        rebuild(
+          result,
+          from.map(({ input, output }) => (input < 0 ? outputs[output] : given[input]) as tf.Tensor),
+        ),
+    };
+  } catch (error) {
+    backend.cancel();
+    const refused = error instanceof Error ? error.message : String(error);
+    if (!counts.refused.includes(refused)) counts.refused.push(refused);
+    return { refused };
+  } finally {
+    engine.endScope();
+    // Those that were kept are not the scope's; none is of use any more.
+    for (const tensor of results) if (!tensor.isDisposed) tensor.dispose();
+  }
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null;
+}
+
+/** The tensors of a tree in the order of its parts, and what tells its form from others'. `opaque`: it holds something else as well. */
+function flatten(tree: Tree): { tensors: tf.Tensor[]; signature: string; opaque: boolean } {
+  const tensors: tf.Tensor[] = [];
+  const parts: string[] = [];
+  let opaque = false;
+  const walk = (value: Tree): void => {
+    if (value instanceof tf.Tensor) {
+      tensors.push(value);
+      parts.push(`${value.dtype}[${value.shape}]`);
+    } else if (typeof value !== 'object' || value === null)
+      parts.push(typeof value === 'function' ? 'f' : String(value));
+    else if (isPlain(value)) {
+      parts.push('{');
+      for (const [key, inner] of Object.entries(value)) {
+        if (inner === undefined) continue; // as good as absent
+        parts.push(key);
+        walk(inner);
+      }
+      parts.push('}');
+    } else opaque = true;
+  };
+  walk(tree);
+  return { tensors, signature: parts.join(' '), opaque };
+}
+
+/** The same tree with other tensors, in the order in which flatten finds them. */
+function rebuild(tree: Tree, tensors: readonly tf.Tensor[]): Tree {
+  let next = 0;
+  const walk = (value: Tree): Tree => {
+    if (value instanceof tf.Tensor) return tensors[next++];
+    if (typeof value !== 'object' || value === null || !isPlain(value)) return value;
+    if (Array.isArray(value)) return value.map(walk);
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, walk(inner)]));
+  };
+  return walk(tree);
+}

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+import { recordingBackend } from '../../src/tensor/backend/tensorFlow';
+import { freeCompiled, jit, jitCounts, outsideRecording } from '../../src/tensor/jit';
+import { forEachEngine } from './engines';
+
+interface Args {
+  x: tf.Tensor2D;
+  state: { w: tf.Tensor2D; count: number; names: string[] };
+}
+const argsOf = (rows: number, seed: number): Args => ({
+  x: tf.randomNormal([rows, 4], 0, 1, 'float32', seed) as tf.Tensor2D,
+  state: { w: tf.randomNormal([4, 3], 0, 1, 'float32', seed + 1) as tf.Tensor2D, count: 2, names: ['a'] },
+});
+/** Forward, gradient, a constant, an argument that comes back, and a number. */
+const work = ({ x, state }: Args) => {
+  const loss = (rows: tf.Tensor) =>
+    tf.mean(tf.square(tf.softmax(tf.matMul(rows as tf.Tensor2D, state.w)))) as tf.Scalar;
+  const { value, grad } = tf.valueAndGrad(loss)(x);
+  const moved = tf.sub(x, tf.mul(tf.sign(grad), tf.tensor1d([0.1, 0.2, 0.3, 0.4])));
+  return { value, moved, same: state.w, count: state.count + 1, parts: tf.split(moved, 2, 1) };
+};
+const flat = (result: ReturnType<typeof work>) => [
+  ...[result.value, result.moved, result.same, ...result.parts].map((tensor) => Array.from(tensor.dataSync())),
+];
+
+const close = (found: readonly number[], expected: readonly number[], most: number) => {
+  assert.equal(found.length, expected.length);
+  found.forEach((value, i) => {
+    const right = expected[i] as number;
+    assert.ok(Math.abs(value - right) <= most * Math.max(1, Math.abs(right)), `${value} and ${right}`);
+  });
+};
+
+forEachEngine((check) => {
+  check('a compiled function gives what the function gives, call after call the same bits', () => {
+    const owner = {};
+    const args = argsOf(5, 1);
+    const expected = flat(work(args));
+    const first = jit(owner, 'work', args, work);
+    close(flat(first).flat(), expected.flat(), 1e-6);
+    assert.equal(first.count, 3);
+    assert.equal(first.same, args.state.w, 'an argument that comes back is the argument');
+    const again = jit(owner, 'work', args, work);
+    assert.deepEqual(flat(again), flat(first));
+    // Other values of the same shapes are no constants of the function.
+    const other = argsOf(5, 9);
+    close(flat(jit(owner, 'work', other, work)).flat(), flat(work(other)).flat(), 1e-6);
+    freeCompiled(owner);
+  });
+
+  check('other shapes, numbers and keys are other functions; calls leave nothing behind', () => {
+    const owner = {};
+    const before = jitCounts().recorded;
+    const call = (args: Args, key = 'work') => {
+      tf.tidy(() => {
+        jit(owner, key, args, work);
+      });
+    };
+    const [five, six] = [argsOf(5, 1), argsOf(6, 1)];
+    const counted = { ...five, state: { ...five.state, count: 7 } };
+    for (let i = 0; i < 3; i++) {
+      for (const args of [five, six, counted]) call(args);
+      call(five, 'other');
+    }
+    const native = recordingBackend() !== undefined;
+    assert.equal(jitCounts().recorded - before, native ? 4 : 0);
+    const tensors = tf.memory().numTensors;
+    for (let i = 0; i < 20; i++) call(five);
+    assert.equal(tf.memory().numTensors, tensors);
+    freeCompiled(owner);
+  });
+
+  check('many shapes are forgotten again', () => {
+    const owner = {};
+    for (let rows = 1; rows <= 40; rows++) {
+      const args = argsOf(rows, rows);
+      const { value, moved, parts } = jit(owner, 'work', args, work);
+      assert.ok(Number.isFinite(value.dataSync()[0]));
+      tf.dispose([args.x, args.state.w, value, moved, parts]);
+    }
+    const args = argsOf(1, 1);
+    close(flat(jit(owner, 'work', args, work)).flat(), flat(work(args)).flat(), 1e-6);
+    freeCompiled(owner);
+  });
+
+  check('a function that reads a value is simply called, and it is said why', () => {
+    const owner = {};
+    const reads = ({ x }: { x: tf.Tensor }) => tf.mul(x, x.dataSync()[0] ?? 0);
+    const x = tf.tensor1d([3, 4]);
+    for (let i = 0; i < 3; i++) assert.deepEqual([...jit(owner, 'reads', { x }, reads).dataSync()], [9, 12]);
+    if (recordingBackend()) assert.ok(jitCounts().refused.some((reason) => /value was read while/.test(reason)));
+    freeCompiled(owner);
+  });
+
+  check('what is made outside the recording lives on; what is captured is kept', () => {
+    const owner = {};
+    let constant: tf.Tensor | undefined;
+    const captured = tf.tensor1d([10, 20]);
+    const uses = ({ x }: { x: tf.Tensor }) => {
+      constant ??= outsideRecording(() => tf.keep(tf.add(tf.tensor1d([1, 2]), 1)));
+      return tf.add(tf.add(x, constant), captured);
+    };
+    const x = tf.tensor1d([0.5, 0.5]);
+    assert.deepEqual([...jit(owner, 'uses', { x }, uses).dataSync()], [12.5, 23.5]);
+    assert.deepEqual([...(constant?.dataSync() ?? [])], [2, 3]);
+    if (recordingBackend()) captured.dispose();
+    assert.deepEqual([...jit(owner, 'uses', { x }, uses).dataSync()], [12.5, 23.5]);
+    freeCompiled(owner);
+  });
+
+  check('arguments that hold something else than tensors are not compiled', () => {
+    const owner = {};
+    const before = jitCounts().recorded;
+    const uses = ({ x, codes }: { x: tf.Tensor; codes: Uint8Array }) => tf.mul(x, codes[0] ?? 0);
+    const x = tf.tensor1d([1, 2]);
+    assert.deepEqual([...jit(owner, 'codes', { x, codes: Uint8Array.of(2) }, uses).dataSync()], [2, 4]);
+    assert.deepEqual([...jit(owner, 'codes', { x, codes: Uint8Array.of(3) }, uses).dataSync()], [3, 6]);
+    assert.equal(jitCounts().recorded, before);
+  });
+});
