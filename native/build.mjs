@@ -13,7 +13,7 @@ if (process.platform === 'win32') throw new Error('TensorFlow has no C library f
 const ofPlatform =
   process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-ldl', '-Wl,--gc-sections', '-s'];
 mkdirSync(folder, { recursive: true });
-const sources = ['tensorflow', 'values', 'context', 'attributes', 'execute', 'record', 'addon'].map((name) => join(here, 'src', `${name}.cc`));
+const sources = ['tensorflow', 'values', 'context', 'arguments', 'attributes', 'inputs', 'execute', 'record', 'addon'].map((name) => join(here, 'src', `${name}.cc`));
 execFileSync(
   process.env['CXX'] ?? 'c++',
   [

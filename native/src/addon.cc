@@ -4,25 +4,16 @@
 
 #include <cstring>
 
+#include "arguments.h"
 #include "context.h"
 #include "execute.h"
+#include "inputs.h"
 #include "record.h"
 #include "values.h"
 
 using namespace tensorflow_c;
 
 namespace {
-
-constexpr size_t kMost = 4;
-
-// The arguments of a call, at least `needed` of them.
-bool argumentsOf(napi_env env, napi_callback_info info, size_t needed, napi_value* out) {
-  size_t count = kMost;
-  if (!values::ok(env, napi_get_cb_info(env, info, &count, out, nullptr, nullptr), "the call")) return false;
-  if (count >= needed) return true;
-  values::fail(env, "too few arguments");
-  return false;
-}
 
 bool started(napi_env env) {
   if (context().eager != nullptr) return true;
@@ -32,7 +23,7 @@ bool started(napi_env env) {
 
 // load(libraries: string[], config: Uint8Array): TensorFlow's version.
 napi_value Load(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMost];
+  napi_value arguments[kMostArguments];
   uint32_t count = 0;
   if (!argumentsOf(env, info, 2, arguments) || !values::length(env, arguments[0], "the libraries", &count)) return nullptr;
   std::vector<std::string> libraries(count);
@@ -74,7 +65,7 @@ napi_value Devices(napi_env env, napi_callback_info) {
 
 // createTensor(shape, dtype, values: typed array): its number. The values are copied.
 napi_value CreateTensor(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMost];
+  napi_value arguments[kMostArguments];
   std::vector<int64_t> shape;
   int64_t type = 0;
   const void* data = nullptr;
@@ -126,29 +117,19 @@ napi_value CreateTensor(napi_env env, napi_callback_info info) {
 }
 
 napi_value DeleteTensor(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMost];
   int64_t id = 0;
-  if (!argumentsOf(env, info, 1, arguments) || !values::integer(env, arguments[0], "the tensor", &id)) return nullptr;
-  auto found = context().tensors.find(id);
-  if (found == context().tensors.end()) {
-    values::fail(env, "there is no tensor " + std::to_string(id));
-    return nullptr;
-  }
-  TFE_DeleteTensorHandle(found->second);
-  context().tensors.erase(found);
+  TFE_TensorHandle* handle = tensorArgument(env, info, &id);
+  if (handle == nullptr) return nullptr;
+  TFE_DeleteTensorHandle(handle);
+  context().tensors.erase(id);
   return nullptr;
 }
 
 // tensorDataSync(id): a copy of its values, as a typed array of its type.
 napi_value TensorData(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMost];
   int64_t id = 0;
-  if (!argumentsOf(env, info, 1, arguments) || !values::integer(env, arguments[0], "the tensor", &id)) return nullptr;
-  TFE_TensorHandle* handle = context().find(id);
-  if (handle == nullptr) {
-    values::fail(env, "there is no tensor " + std::to_string(id));
-    return nullptr;
-  }
+  TFE_TensorHandle* handle = tensorArgument(env, info, &id);
+  if (handle == nullptr) return nullptr;
   napi_typedarray_type kind = napi_uint8_array;
   size_t each = 1;
   switch (TFE_TensorHandleDataType(handle)) {
@@ -196,14 +177,10 @@ napi_value TensorData(napi_env env, napi_callback_info info) {
 
 // describeTensor(id): { dtype, shape }.
 napi_value DescribeTensor(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMost], result, shape;
+  napi_value result, shape;
   int64_t id = 0;
-  if (!argumentsOf(env, info, 1, arguments) || !values::integer(env, arguments[0], "the tensor", &id)) return nullptr;
-  TFE_TensorHandle* handle = context().find(id);
-  if (handle == nullptr) {
-    values::fail(env, "there is no tensor " + std::to_string(id));
-    return nullptr;
-  }
+  TFE_TensorHandle* handle = tensorArgument(env, info, &id);
+  if (handle == nullptr) return nullptr;
   Status status;
   const int dimensions = TFE_TensorHandleNumDims(handle, status.get());
   if (napi_create_object(env, &result) != napi_ok || napi_create_array(env, &shape) != napi_ok) return nullptr;
@@ -216,14 +193,9 @@ napi_value DescribeTensor(napi_env env, napi_callback_info info) {
 
 // copyTensor(id): another number for the same values, which live until both are deleted.
 napi_value CopyTensor(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMost];
   int64_t id = 0;
-  if (!argumentsOf(env, info, 1, arguments) || !values::integer(env, arguments[0], "the tensor", &id)) return nullptr;
-  TFE_TensorHandle* handle = context().find(id);
-  if (handle == nullptr) {
-    values::fail(env, "there is no tensor " + std::to_string(id));
-    return nullptr;
-  }
+  TFE_TensorHandle* handle = tensorArgument(env, info, &id);
+  if (handle == nullptr) return nullptr;
   Status status;
   TFE_TensorHandle* copy = TFE_TensorHandleCopySharingTensor(handle, status.get());
   if (status.ok()) return values::ofInteger(env, context().add(copy));
@@ -237,25 +209,33 @@ napi_value CountTensors(napi_env env, napi_callback_info) {
 
 // addFunction(definition: Uint8Array, a serialized FunctionDef): from then on its name is an op.
 napi_value AddFunction(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMost];
+  napi_value arguments[kMostArguments];
   const void* data = nullptr;
   size_t size = 0;
   if (!argumentsOf(env, info, 1, arguments) || !started(env)) return nullptr;
   if (!values::bytes(env, arguments[0], "the function", &data, &size)) return nullptr;
+  std::string name;
+  size_t inputs = 0;
+  if (!readFunction(data, size, &name, &inputs)) {
+    values::fail(env, "these bytes are no function");
+    return nullptr;
+  }
   Status status;
   TFE_ContextAddFunctionDef(context().eager, static_cast<const char*>(data), size, status.get());
-  if (!status.ok()) values::fail(env, status.message());
+  if (status.ok()) declareFunction(name, inputs);
+  else values::fail(env, status.message());
   return nullptr;
 }
 
 napi_value RemoveFunction(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMost];
+  napi_value arguments[kMostArguments];
   std::string name;
   if (!argumentsOf(env, info, 1, arguments) || !started(env)) return nullptr;
   if (!values::text(env, arguments[0], "the name of a function", &name)) return nullptr;
   Status status;
   TFE_ContextRemoveFunction(context().eager, name.c_str(), status.get());
-  if (!status.ok()) values::fail(env, status.message());
+  if (status.ok()) forgetFunction(name);
+  else values::fail(env, status.message());
   return nullptr;
 }
 

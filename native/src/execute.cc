@@ -5,6 +5,7 @@
 
 #include "attributes.h"
 #include "context.h"
+#include "inputs.h"
 #include "values.h"
 
 using namespace tensorflow_c;
@@ -69,6 +70,11 @@ napi_value executeOp(napi_env env, napi_callback_info info) {
   Context& all = context();
   if (all.eager == nullptr) {
     values::fail(env, "TensorFlow was not started");
+    return nullptr;
+  }
+  const std::string wrong = checkInputs(name, inputs.size());
+  if (!wrong.empty()) {
+    values::fail(env, wrong);
     return nullptr;
   }
   Status status;

@@ -3,8 +3,10 @@
 #include <memory>
 #include <vector>
 
+#include "arguments.h"
 #include "attributes.h"
 #include "context.h"
+#include "inputs.h"
 #include "values.h"
 
 using namespace tensorflow_c;
@@ -64,14 +66,6 @@ int64_t add(TF_Output value) {
   return static_cast<int64_t>(recording().values.size()) - 1;
 }
 
-bool arguments(napi_env env, napi_callback_info info, size_t needed, napi_value* out) {
-  size_t count = 4;
-  if (!values::ok(env, napi_get_cb_info(env, info, &count, out, nullptr, nullptr), "the call")) return false;
-  if (count >= needed) return true;
-  values::fail(env, "too few arguments");
-  return false;
-}
-
 // { id, shape, dtype }; null with an exception where the shape is not known beforehand.
 napi_value described(napi_env env, TF_Output value, const std::string& op) {
   Status status;
@@ -107,10 +101,10 @@ napi_value recordStart(napi_env env, napi_callback_info) {
 }
 
 napi_value recordInput(napi_env env, napi_callback_info info) {
-  napi_value given[4];
+  napi_value given[kMostArguments];
   int64_t type = 0;
   std::vector<int64_t> shape;
-  if (!arguments(env, info, 2, given) || !going(env) || !values::integer(env, given[0], "the type", &type)) return nullptr;
+  if (!argumentsOf(env, info, 2, given) || !going(env) || !values::integer(env, given[0], "the type", &type)) return nullptr;
   if (!values::integers(env, given[1], "the shape", &shape)) return nullptr;
   TF_OperationDescription* op = newOperation("Placeholder");
   TF_SetAttrType(op, "dtype", static_cast<int>(type));
@@ -123,14 +117,9 @@ napi_value recordInput(napi_env env, napi_callback_info info) {
 }
 
 napi_value recordConstant(napi_env env, napi_callback_info info) {
-  napi_value given[4];
   int64_t id = 0;
-  if (!arguments(env, info, 1, given) || !going(env) || !values::integer(env, given[0], "the tensor", &id)) return nullptr;
-  TFE_TensorHandle* handle = context().find(id);
-  if (handle == nullptr) {
-    values::fail(env, "there is no tensor " + std::to_string(id));
-    return nullptr;
-  }
+  TFE_TensorHandle* handle = going(env) ? tensorArgument(env, info, &id) : nullptr;
+  if (handle == nullptr) return nullptr;
   Status status;
   TF_Tensor* tensor = TFE_TensorHandleResolve(handle, status.get());
   if (!status.ok()) {
@@ -150,17 +139,22 @@ napi_value recordConstant(napi_env env, napi_callback_info info) {
 }
 
 napi_value recordOp(napi_env env, napi_callback_info info) {
-  napi_value given[4];
+  napi_value given[kMostArguments];
   std::string name;
   uint32_t attributes = 0;
   std::vector<int64_t> ids;
   int64_t outputs = 0;
-  if (!arguments(env, info, 4, given) || !going(env) || !values::text(env, given[0], "the name of an op", &name)) return nullptr;
+  if (!argumentsOf(env, info, 4, given) || !going(env) || !values::text(env, given[0], "the name of an op", &name)) return nullptr;
   if (!values::length(env, given[1], "the attributes", &attributes)) return nullptr;
   if (!values::integers(env, given[2], "the inputs", &ids)) return nullptr;
   if (!values::integer(env, given[3], "the number of outputs", &outputs)) return nullptr;
   std::vector<TF_Output> inputs;
   if (!findAll(env, ids, &inputs)) return nullptr;
+  const std::string wrong = checkInputs(name, inputs.size());
+  if (!wrong.empty()) {
+    values::fail(env, wrong);
+    return nullptr;
+  }
   Status status;
   // Asked for the kinds of its attributes only.
   std::unique_ptr<TFE_Op, DeleteOp> asked(TFE_NewOp(context().eager, name.c_str(), status.get()));
@@ -206,10 +200,10 @@ napi_value recordOp(napi_env env, napi_callback_info info) {
 }
 
 napi_value recordEnd(napi_env env, napi_callback_info info) {
-  napi_value given[4];
+  napi_value given[kMostArguments];
   std::string name;
   std::vector<int64_t> ids[2];
-  if (!arguments(env, info, 3, given) || !going(env) || !values::text(env, given[0], "the name", &name)) return nullptr;
+  if (!argumentsOf(env, info, 3, given) || !going(env) || !values::text(env, given[0], "the name", &name)) return nullptr;
   if (!values::integers(env, given[1], "the inputs", &ids[0]) || !values::integers(env, given[2], "the outputs", &ids[1])) return nullptr;
   std::vector<TF_Output> inputs, outputs;
   if (!findAll(env, ids[0], &inputs) || !findAll(env, ids[1], &outputs)) return nullptr;
@@ -220,6 +214,7 @@ napi_value recordEnd(napi_env env, napi_callback_info info) {
                                            nullptr, status.get());
     if (status.ok()) TFE_ContextAddFunction(context().eager, made, status.get());
     if (made != nullptr) TF_DeleteFunction(made);
+    if (status.ok()) declareFunction(name, inputs.size());
   }
   recording().clear();
   if (!status.ok()) values::fail(env, status.message());

@@ -18,6 +18,11 @@ struct TF_Operation;
 struct TF_OperationDescription;
 struct TF_Function;
 struct TF_FunctionOptions;
+struct TF_Buffer {
+  const void* data;
+  size_t length;
+  void (*deallocate)(void*, size_t);
+};
 // One output of an operation in a graph.
 struct TF_Output {
   TF_Operation* oper;
@@ -72,6 +77,9 @@ namespace tensorflow_c {
   X(void, TFE_OpSetAttrFloatList, (TFE_Op*, const char*, const float*, int))                                        \
   X(void, TFE_OpSetAttrTypeList, (TFE_Op*, const char*, const int*, int))                                           \
   X(TFE_TensorHandle*, TFE_TensorHandleCopySharingTensor, (TFE_TensorHandle*, TF_Status*))                          \
+  X(TF_Buffer*, TF_NewBuffer, (void))                                                                               \
+  X(void, TF_DeleteBuffer, (TF_Buffer*))                                                                            \
+  X(void, TF_GraphGetOpDef, (TF_Graph*, const char*, TF_Buffer*, TF_Status*))                                       \
   X(TF_Graph*, TF_NewGraph, (void))                                                                                 \
   X(void, TF_DeleteGraph, (TF_Graph*))                                                                              \
   X(TF_OperationDescription*, TF_NewOperation, (TF_Graph*, const char*, const char*))                               \

@@ -107,7 +107,7 @@ test('whatever is wrong is an error that says what, and the process lives', with
   const [a, wide] = [floats([1, 1], 3), floats([2, 2], 1, 2, 3, 4)];
   const cases: [() => unknown, RegExp][] = [
     [() => addon.executeOp('MatMul', product, [a, wide], 1), /MatMul of \[1,1\] \[2,2\]: .*size-incompatible/],
-    [() => addon.executeOp('MatMul', product, [a], 1), /MatMul.*expected 2 inputs, got 1/],
+    [() => addon.executeOp('MatMul', product, [a], 1), /MatMul takes 2 inputs and was given 1/],
     [() => addon.executeOp('MatMul', product, [a, a], 2), /MatMul has 1 outputs, 2 were asked for/],
     [() => addon.executeOp('MatMul', product, [a, 999_999], 1), /there is no tensor 999999/],
     [() => addon.executeOp('MatMul', [{ name: 'nothing', value: 1 }], [a, a], 1), /no attribute nothing/],
@@ -124,13 +124,37 @@ test('whatever is wrong is an error that says what, and the process lives', with
     [() => addon.createTensor([1], 1, [1] as never), /must be a typed array/],
     [() => addon.deleteTensor(999_999), /there is no tensor 999999/],
     [() => addon.tensorDataSync('x' as never), /not what it should be/],
-    [() => addon.addFunction(Uint8Array.of(1, 2, 3)), /Invalid FunctionDef/],
+    [() => addon.addFunction(Uint8Array.of(1, 2, 3)), /no function/],
     [() => addon.removeFunction('nothing'), /non-existent function/],
     [() => addon.executeOp('ReadFile', [], [a], 1), /string tensor/],
+    [() => addon.executeOp('MatMul', product, [a, a, a], 1), /MatMul takes 2 inputs and was given 3/],
+    [() => addon.recordOp('MatMul', product, [0, 1], 1), /nothing is being recorded/],
+    [() => addon.recordInput(1, [2]), /nothing is being recorded/],
+    [() => addon.recordEnd('f', [], []), /nothing is being recorded/],
   ];
   const tensors = addon.getNumOfTensors();
   for (const [work, says] of cases) assert.throws(work, says);
   assert.equal(addon.getNumOfTensors(), tensors);
+});
+
+test('a recording infers shapes, becomes an op, and says what it cannot', withTensorFlow, () => {
+  addon.recordStart();
+  const [x, w] = [addon.recordInput(1, [2, 3]), addon.recordInput(1, [3, 4])];
+  const [y] = addon.recordOp('MatMul', product, [x, w], 1);
+  assert.deepEqual(y?.shape, [2, 4]);
+  assert.throws(
+    () => addon.recordOp('MatMul', product, [w, x], 1),
+    /MatMul: Dimensions must be equal, but are 4 and 2/,
+  );
+  assert.throws(() => addon.recordOp('MatMul', product, [x, 77], 1), /no recorded value 77/);
+  assert.throws(() => addon.recordOp('Where', [T], [x], 1), /shape of what Where gives is not known before it runs/);
+  addon.recordEnd('times', [x, w], [y?.id ?? 0]);
+  const args = [floats([2, 3], 1, 2, 3, 4, 5, 6), floats([3, 4], ...new Float32Array(12).fill(1))];
+  const [result] = addon.executeOp('times', [], args, 1);
+  assert.deepEqual([...addon.tensorDataSync(result?.id ?? 0)], [6, 6, 6, 6, 15, 15, 15, 15]);
+  assert.throws(() => addon.executeOp('times', [], args.slice(1), 1), /times takes 2 inputs and was given 1/);
+  addon.removeFunction('times');
+  assert.throws(() => addon.executeOp('times', [], args, 1), /times/);
 });
 
 test('nothing is kept of tensors that were deleted', withTensorFlow, () => {
@@ -143,6 +167,28 @@ test('nothing is kept of tensors that were deleted', withTensorFlow, () => {
   }
   assert.equal(addon.getNumOfTensors(), before);
 });
+
+test(
+  'ten thousand calls with whatever comes end in results or errors, never the process',
+  withTensorFlow,
+  (context) => {
+    const script = join(__dirname, 'callAtRandom.mjs');
+    const log = join(temporaryFolder(), 'call');
+    for (const seed of ['1', '2']) {
+      const args = [script, file ?? '', JSON.stringify(found?.libraries), seed, '5000', log];
+      const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' };
+      let printed = '';
+      try {
+        printed = execFileSync(process.execPath, args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] });
+      } catch (error) {
+        assert.fail(`${String(error).slice(0, 200)} in ${readFileSync(log, 'utf8').slice(0, 500)}`);
+      }
+      const { results, errors } = JSON.parse(printed) as { results: number; errors: number };
+      assert.ok(results > 500 && errors > 500, printed);
+      context.diagnostic(`${results} results, ${errors} errors`);
+    }
+  },
+);
 
 test('every prebuilt addon has its folder', () => {
   const prebuilds = join(__dirname, '..', '..', 'native', 'prebuilds');
