@@ -223,7 +223,7 @@ def make_cuts(result):
     trainer = trainers.BpeTrainer(
         vocab_size=420, special_tokens=special, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False
     )
-    # Only the first and the last are in NFC and have no rare signs; training on all of them makes merges over every border.
+    # Trained on uncut texts, so that there are merges over every border.
     free.train_from_iterator(sum(([t, t] for t in CUT_TEXTS), []), trainer)
     stored = json.loads(free.to_str())
     for name, steps in CUTS.items():
