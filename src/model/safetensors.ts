@@ -1,5 +1,7 @@
 import { Problem } from '../base/problem';
 import { encodeFloats } from './encodeFloats';
+import { repeatedKey } from './repeatedKey';
+import { shownName, shownValue } from './shown';
 
 // The safetensors format: 8 bytes header length (little endian), a JSON header, then the numbers, packed without gaps.
 
@@ -34,33 +36,38 @@ export function parseSafetensorsHeader(bytes: Uint8Array, fileSize: number, file
     new Problem('safetensors', `${what}; the file is broken or was cut off, fetch it again.`, { file });
   const dataStart = 8 + safetensorsHeaderLength(bytes, fileSize, file);
   let header: unknown;
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, dataStart)));
+    // A byte order mark is no JSON.
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, dataStart));
+    header = JSON.parse(text);
   } catch {
     throw wrong('the header is not JSON');
   }
+  const twice = repeatedKey(text);
+  if (twice !== undefined) throw wrong(`the header has ${shownName(twice)} twice`);
   if (typeof header !== 'object' || header === null || Array.isArray(header))
     throw wrong('the header is not an object');
   const entries = new Map<string, TensorEntry>();
-  for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') continue;
+  for (const [key, value] of Object.entries(header)) {
+    if (key === '__metadata__') continue;
+    const name = shownName(key);
     const { dtype, shape, data_offsets: offsets } = (value ?? {}) as { [key: string]: unknown };
     const bytesEach = typeof dtype === 'string' && Object.hasOwn(BYTES, dtype) ? BYTES[dtype] : undefined;
     if (typeof dtype !== 'string' || bytesEach === undefined)
-      throw wrong(`tensor ${name} has the type ${String(dtype)}`);
-    if (!isCounts(shape)) throw wrong(`tensor ${name} has the shape ${JSON.stringify(shape)}`);
-    if (!isCounts(offsets) || offsets.length !== 2)
-      throw wrong(`tensor ${name} has the range ${JSON.stringify(offsets)}`);
+      throw wrong(`tensor ${name} has the type ${shownValue(dtype)}`);
+    if (!isCounts(shape)) throw wrong(`tensor ${name} has the shape ${shownValue(shape)}`);
+    if (!isCounts(offsets) || offsets.length !== 2) throw wrong(`tensor ${name} has the range ${shownValue(offsets)}`);
     const [from, to] = offsets as [number, number];
     const size = shape.reduce((a, b) => a * b, 1) * bytesEach;
     if (to - from !== size) throw wrong(`tensor ${name} should take ${size} bytes and takes ${to - from}`);
     if (dataStart + to > fileSize) throw wrong(`tensor ${name} ends at byte ${dataStart + to} of ${fileSize}`);
-    entries.set(name, { dtype, shape, start: dataStart + from, end: dataStart + to });
+    entries.set(key, { dtype, shape, start: dataStart + from, end: dataStart + to });
   }
   const sorted = [...entries].sort((a, b) => a[1].start - b[1].start || a[1].end - b[1].end);
   let end = dataStart;
   for (const [name, entry] of sorted) {
-    if (entry.start !== end) throw wrong(`tensor ${name} overlaps another or leaves a gap`);
+    if (entry.start !== end) throw wrong(`tensor ${shownName(name)} overlaps another or leaves a gap`);
     end = entry.end;
   }
   if (end !== fileSize) throw wrong(`${fileSize - end} bytes belong to no tensor`);
@@ -90,9 +97,15 @@ export function decodeSafetensors(bytes: Uint8Array, file = 'safetensors'): { [n
 
 /** One tensor's bytes as float32. @throws Problem `safetensors` for a type that is no float of 16 or 32 bits. */
 export function decodeTensor(bytes: Uint8Array, about: { name: string; dtype: string; file: string }): Float32Array {
-  const { name, dtype, file } = about;
-  if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return decodeFloats(bytes, dtype);
-  throw new Problem('safetensors', `tensor ${name} has the type ${dtype}; supported: F32, F16, BF16.`, { file });
+  return decodeFloats(bytes, floatType(about));
+}
+
+/** @throws Problem `safetensors` for a type that is no float of 16 or 32 bits. */
+export function floatType({ name, dtype, file }: { name: string; dtype: string; file: string }): FloatType {
+  if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return dtype;
+  throw new Problem('safetensors', `tensor ${shownName(name)} has the type ${dtype}; supported: F32, F16, BF16.`, {
+    file,
+  });
 }
 
 /** A whole file. Names are sorted and keys have one order, so equal tensors give equal bytes. */

@@ -1,8 +1,16 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { Problem } from '../base/problem';
 import { checkFinite } from './checkFinite';
 import { modelFile } from './modelFile';
-import { decodeTensor, parseSafetensorsHeader, safetensorsHeaderLength, type TensorEntry } from './safetensors';
+import { readFloats, readRange } from './readFloats';
+import {
+  decodeFloats,
+  floatType,
+  parseSafetensorsHeader,
+  safetensorsHeaderLength,
+  type TensorEntry,
+} from './safetensors';
+import { shownName, shownValue } from './shown';
 import type { WeightSource } from './weightSource';
 
 /** Single tensors out of a folder's safetensors files, by ranged reads: no more than one tensor is in JavaScript memory. */
@@ -26,11 +34,12 @@ export class SafetensorsSource implements WeightSource {
     this.open.set(path, handle);
     const size = fstatSync(handle).size;
     const first = new Uint8Array(Math.min(8, size));
-    readSync(handle, first, 0, first.length, 0);
+    readRange(handle, 0, first);
     const head = new Uint8Array(8 + safetensorsHeaderLength(first, size, path));
-    readSync(handle, head, 0, head.length, 0);
+    if (readRange(handle, 0, head) < head.length) throw cutOff(path);
     for (const [name, entry] of parseSafetensorsHeader(head, size, path)) {
-      if (this.entries.has(name)) throw new Problem('weights', `tensor ${name} is in two files.`, { file: path });
+      if (this.entries.has(name))
+        throw new Problem('weights', `tensor ${shownName(name)} is in two files.`, { file: path });
       this.entries.set(name, { ...entry, path });
     }
   }
@@ -54,15 +63,16 @@ export class SafetensorsSource implements WeightSource {
       throw new Problem('weights', `tensor ${name} has the shape [${entry.shape}], config.json asks for [${shape}].`, {
         file: path,
       });
-    const bytes = new Uint8Array(end - start);
+    const type = floatType({ name, dtype, file: path });
     const handle = this.open.get(path);
     if (handle === undefined) throw new Error(`${path} is closed`);
-    for (let done = 0; done < bytes.length; ) {
-      const count = readSync(handle, bytes, done, bytes.length - done, start + done);
-      if (count === 0) throw new Problem('safetensors', 'the file was cut off.', { file: path });
-      done += count;
-    }
-    return checkFinite(decodeTensor(bytes, { name, dtype, file: path }), name, path);
+    const block = { bytes: type === 'F32' ? 4 : 2, numbers: 1 };
+    const values = readFloats(
+      { handle, file: path, name, start, end, block },
+      (bytes, out) => out.set(decodeFloats(bytes, type)),
+      () => cutOff(path),
+    );
+    return checkFinite(values, name, path);
   }
 
   close(): void {
@@ -70,6 +80,8 @@ export class SafetensorsSource implements WeightSource {
     this.open.clear();
   }
 }
+
+const cutOff = (file: string) => new Problem('safetensors', 'the file was cut off; fetch it again.', { file });
 
 /** Names of a model folder's weight files: one, or the shards that the index lists. */
 export function weightFiles(folder: string): string[] {
@@ -87,15 +99,15 @@ export function weightFiles(folder: string): string[] {
   }
   if (typeof map !== 'object' || map === null)
     throw new Problem('weights', 'the index has no weight_map; fetch it again.', { file: index });
-  const files = [...new Set(Object.values(map))].sort();
+  const files = [...new Set(Object.values(map))];
   for (const file of files) {
     // The index comes with the model: it must not lead out of its folder.
     if (typeof file !== 'string' || /[\\/]/.test(file))
-      throw new Problem('weights', `the index names the file ${JSON.stringify(file)}, which is no plain name.`, {
+      throw new Problem('weights', `the index names the file ${shownValue(file)}, which is no plain name.`, {
         file: index,
       });
     if (!modelFile(folder, file))
       throw new Problem('weights', `${file}, which the index lists, is missing.`, { file: index });
   }
-  return files as string[];
+  return (files as string[]).sort();
 }

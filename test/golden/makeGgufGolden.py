@@ -5,7 +5,10 @@
 types.gguf             a tensor of every type of numbers, of random blocks; types.json: their numbers, dequantized by the gguf package
 CASE.gguf              families/CASE as llama.cpp's converter writes it: names, order of rows, norms plus one. Where transformers reads
                        the architecture, this script asserts that it finds the same weights in it
+                       tinyLlamaBiased stands beside families/: biases are permuted too, and Llama 3's rope is a tensor of factors
 bytes.gguf, pieces.gguf    tokenizers alone: byte-level merges, and pieces with scores and byte fallback; tokenizers.json: ids by transformers
+cut-PRE.gguf           byte-level merges that reach over every border, so that the ids depend on how tokenizer.ggml.pre cuts the text
+pieces-phi3.gguf       special tokens that swallow the blanks behind them, and a token that is a byte order mark
 """
 import json
 import pathlib
@@ -16,14 +19,14 @@ import gguf
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from tokenizers import normalizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 HERE = pathlib.Path(__file__).parent
 FAMILIES, OUT = HERE / "families", HERE / "gguf"
 Q = gguf.GGMLQuantizationType
 ARCHITECTURES = {
-    "llamaLinear": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3",
+    "llamaLinear": "llama", "tinyLlamaBiased": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3",
     "phi3Long": "phi3", "olmo2": "olmo2", "gpt2": "gpt2", "gptNeox": "gptneox",
 }
 # Architectures that transformers does not read from GGUF files.
@@ -106,9 +109,10 @@ def converted(name, tensor, architecture, config):
 
 
 def make_case(case, architecture):
-    config = json.loads((FAMILIES / case / "config.json").read_text())
+    folder = HERE / case if case == "tinyLlamaBiased" else FAMILIES / case
+    config = json.loads((folder / "config.json").read_text())
     get = lambda *names: next((config[n] for n in names if config.get(n) is not None), None)
-    weights = load_file(FAMILIES / case / "model.safetensors")
+    weights = load_file(folder / "model.safetensors")
     writer = gguf.GGUFWriter(OUT / f"{case}.gguf", architecture)
     hidden, heads = get("hidden_size", "n_embd"), get("num_attention_heads", "n_head")
     rope = config.get("rope_parameters") or {}
@@ -148,6 +152,8 @@ def make_case(case, architecture):
         writer.add_rope_scaling_attn_factors(float(np.sqrt(1 + np.log(factor) / np.log(config["original_max_position_embeddings"]))))
         writer.add_tensor("rope_factors_long.weight", np.array(scaling["long_factor"], np.float32))
         writer.add_tensor("rope_factors_short.weight", np.array(scaling["short_factor"], np.float32))
+    if rope.get("rope_type") == "llama3":
+        writer.add_tensor("rope_freqs.weight", llama3_factors(rope, get("head_dim")))
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(1)
     tokenizer_keys(writer, json.loads((FAMILIES / "tokenizer" / "tokenizer.json").read_text()))
@@ -156,23 +162,32 @@ def make_case(case, architecture):
     finish(writer)
     if case in UNREAD:
         return
-    given = AutoConfig.from_pretrained(FAMILIES / case)
+    given = AutoConfig.from_pretrained(folder)
     found = AutoModelForCausalLM.from_pretrained(OUT, gguf_file=f"{case}.gguf", config=given, dtype=torch.float32).state_dict()
     for name, tensor in weights.items():
         assert torch.equal(found[name], tensor.float()), f"{case}: transformers reads another {name}"
     print(f"  {case}: transformers reads the same weights")
 
 
-def tokenizer_keys(writer, tokenizer):
+def llama3_factors(rope, head_dim):
+    """What each frequency is divided by: 1 for short waves, the factor for long ones, between them in between."""
+    waves = 2 * np.pi * rope["rope_theta"] ** (np.arange(0, head_dim, 2) / head_dim)
+    low, high, factor = rope["low_freq_factor"], rope["high_freq_factor"], rope["factor"]
+    smooth = np.clip((rope["original_max_position_embeddings"] / waves - low) / (high - low), 0, 1)
+    return (1 / ((1 - smooth) / factor + smooth)).astype(np.float32)
+
+
+def tokenizer_keys(writer, tokenizer, pre="gpt-2", bos=True):
     vocabulary = tokenizer["model"]["vocab"]
     special = {token["content"] for token in tokenizer["added_tokens"]}
     tokens = sorted(vocabulary, key=vocabulary.get)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
     writer.add_token_types([gguf.TokenType.CONTROL if token in special else gguf.TokenType.NORMAL for token in tokens])
     writer.add_token_merges([" ".join(merge) for merge in tokenizer["model"]["merges"]])
-    writer.add_add_bos_token(True)
+    if bos is not None:
+        writer.add_add_bos_token(bos)
 
 
 TEXTS = [
@@ -180,6 +195,57 @@ TEXTS = [
     "The gate's 4821.", "<s>a</s> b",
 ]
 WORDS = ["the", "iron", "gate", "vault", "code", "of", "is", "a", "opens", "with", "no", "what", "guard"]
+
+
+# The models' own tokenizer.json (Llama 3, Qwen 2): numbers of up to three digits, of one digit.
+WORDS_AND_SIGNS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+BYTES = {"add_prefix_space": False, "trim_offsets": True}
+CUTS = {
+    "gpt-2": [pre_tokenizers.ByteLevel(**BYTES)],
+    "smollm": [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(**BYTES)],
+    "llama-bpe": [
+        pre_tokenizers.Split(Regex(WORDS_AND_SIGNS % "{1,3}"), "isolated"), pre_tokenizers.ByteLevel(use_regex=False, **BYTES)
+    ],
+    "qwen2": [pre_tokenizers.Split(Regex(WORDS_AND_SIGNS % ""), "isolated"), pre_tokenizers.ByteLevel(use_regex=False, **BYTES)],
+}
+CUT_TEXTS = [
+    "In 2024 we'll pay 1234567.89 (or 10%)!!!\n\n  Then: DON'T  stop\t\there.\r\n \n x", "a1b22c333d4444 _x_ --y 5'S it'S IT's",
+    "    indented\n        twice\n\n\n", "caf\u00e9 cafe\u0301 \u216b \u0664\u0665 \u4f60\u597d\u30022024\u5e74 \U0001f510\U0001f510", "x\u00a0y\u2003z\u0085 \ufeffw",
+]
+
+
+def make_cuts(result):
+    free = Tokenizer(models.BPE())
+    free.pre_tokenizer = pre_tokenizers.ByteLevel(use_regex=False, **BYTES)
+    special = ["<s>", "</s>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, special_tokens=special, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False
+    )
+    # Trained on uncut texts, so that there are merges over every border.
+    free.train_from_iterator(sum(([t, t] for t in CUT_TEXTS), []), trainer)
+    stored = json.loads(free.to_str())
+    for name, steps in CUTS.items():
+        writer = gguf.GGUFWriter(OUT / f"cut-{name}.gguf", "llama")
+        plain_sizes(writer)
+        tokenizer_keys(writer, stored, pre=name, bos=None)
+        writer.add_bos_token_id(0)
+        writer.add_eos_token_id(1)
+        finish(writer)
+        right = Tokenizer.from_str(json.dumps({**stored, "model": {**stored["model"], "ignore_merges": name == "llama-bpe"}}))
+        right.normalizer = normalizers.NFC() if name == "qwen2" else None
+        right.pre_tokenizer = pre_tokenizers.Sequence(steps)
+        if name == "llama-bpe":
+            right.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+        result[f"cut-{name}"] = [
+            {"text": t, "ids": right.encode(t, add_special_tokens=False).ids, "special": right.encode(t).ids} for t in CUT_TEXTS
+        ]
+    assert len({json.dumps(result[f"cut-{name}"]) for name in CUTS}) == len(CUTS), "the cuts do not differ"
+
+
+PHI3 = ["<|endoftext|>", "<|user|>", "<|end|>", "<|assistant|>"]
+PHI3_TEXTS = ["<|user|>\nthe gate<|end|>\n<|assistant|>\n", "<|endoftext|> \n the", "</s>  of <s> a", "the\ufeff gate"]
 
 
 def make_tokenizers():
@@ -204,18 +270,22 @@ def make_tokenizers():
         pieces.append(piece)
         types.append(gguf.TokenType.NORMAL)
         scores.append(-float(order[i] if i < len(order) else 1000 + i))
-    writer = gguf.GGUFWriter(OUT / "pieces.gguf", small[0])
-    plain_sizes(writer)
-    writer.add_tokenizer_model("llama")
-    writer.add_tokenizer_pre("default")
-    writer.add_token_list(pieces)
-    writer.add_token_scores(scores)
-    writer.add_token_types(types)
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_unk_token_id(0)
-    writer.add_add_bos_token(True)
-    finish(writer)
+    more_special = [gguf.TokenType.CONTROL] * len(PHI3)
+    for name, architecture, own, own_types in [
+        ("pieces", small[0], [], []), ("pieces-phi3", "phi3", ["\ufeff"] + PHI3, [gguf.TokenType.NORMAL] + more_special)
+    ]:
+        writer = gguf.GGUFWriter(OUT / f"{name}.gguf", architecture)
+        plain_sizes(writer)
+        writer.add_tokenizer_model("llama")
+        writer.add_tokenizer_pre("default")
+        writer.add_token_list(pieces + own)
+        writer.add_token_scores(scores + [-5000.0] * len(own))
+        writer.add_token_types(types + own_types)
+        writer.add_bos_token_id(1)
+        writer.add_eos_token_id(2)
+        writer.add_unk_token_id(0)
+        writer.add_add_bos_token(True)
+        finish(writer)
     for name in ("bytes", "pieces"):
         tokenizer = AutoTokenizer.from_pretrained(OUT, gguf_file=f"{name}.gguf")
         if name == "pieces":
@@ -227,6 +297,17 @@ def make_tokenizers():
         result[name] = [
             {"text": t, "ids": tokenizer.encode(t, add_special_tokens=False), "special": tokenizer.encode(t)} for t in TEXTS
         ]
+    # Phi-3's own tokenizer_config.json has rstrip for all of its special tokens but <unk>, <s> and <|endoftext|>.
+    phi3 = json.loads(inner.to_str())
+    phi3["model"]["vocab"].update({token: len(pieces) + i for i, token in enumerate(["\ufeff"] + PHI3)})
+    phi3 = Tokenizer.from_str(json.dumps(phi3))
+    phi3.add_special_tokens([
+        AddedToken(t, rstrip=t != "<|endoftext|>", normalized=False, special=True) for t in ["</s>"] + PHI3
+    ])
+    result["pieces-phi3"] = [
+        {"text": t, "ids": phi3.encode(t, add_special_tokens=False).ids, "special": phi3.encode(t).ids} for t in PHI3_TEXTS
+    ]
+    make_cuts(result)
     (OUT / "tokenizers.json").write_text(json.dumps(result) + "\n")
 
 

@@ -13,7 +13,7 @@ import { tensorList } from '../../src/model/tensorList';
 import { makeTokenizer } from '../../src/model/tokenizer';
 import { temporaryFolder } from '../temporaryFolder';
 import { familyCases, familyGolden } from './familyGolden';
-import { farthest, goldenFolder, startTestEngine } from './golden';
+import { biasedFolder, farthest, golden, goldenFolder, startTestEngine } from './golden';
 
 // test/golden/makeGgufGolden.py made these files and says what they are.
 const home = join(goldenFolder, 'gguf');
@@ -86,6 +86,31 @@ for (const name of [
     assert.ok(farthest(own, expected('logits')) < 1e-4);
     model.close();
   });
+
+test('Llama 3: permuted biases are put back, and the rope in a tensor of factors gives the same logits', async () => {
+  const path = join(home, 'tinyLlamaBiased.gguf');
+  const [from, to] = [modelFiles(biasedFolder), modelFiles(path)];
+  const { config } = openTokenizer(path);
+  const { config: right } = openTokenizer(biasedFolder);
+  const [theirs, ours] = [from.open(right), to.open(config)];
+  for (const { name, shape } of tensorList(right))
+    assert.deepEqual(ours.read(name, shape), theirs.read(name, shape), name);
+  assert.ok(right.attentionBias && config.attentionBias && config.mlpBias);
+  ours.close();
+  theirs.close();
+  const model = await openModel(path);
+  const { rows, logits: expected } = golden.tinyLlamaBiased;
+  for (const [i, row] of rows.entries()) {
+    const found = tf.tidy(() => {
+      const embeddings = embed(model.weights, tf.tensor2d(row, [1, row.length], 'int32'));
+      const { hidden } = decode(model, model.weights, { embeddings });
+      return logits(model.config, model.weights, tf.reshape(hidden, [row.length, -1])).dataSync();
+    });
+    const apart = farthest(found, expected[i] ?? []);
+    assert.ok(apart < 1e-4, `row ${i}: ${apart}`);
+  }
+  model.close();
+});
 
 test('tokenizers in a file give the ids that transformers gives', () => {
   const expected = json('tokenizers.json') as { [name: string]: { text: string; ids: number[]; special: number[] }[] };

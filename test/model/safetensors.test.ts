@@ -82,6 +82,19 @@ test('a broken file is one problem that says what is wrong', () => {
   broken(file({ x: { ...good, shape: [2 ** 30, 2 ** 30] } }, 8), /should take 4611686018427388000 bytes and takes 8/);
   broken(file({ x: { ...good, data_offsets: [0, 2 ** 60] } }, 8), /range/);
   broken(file({ x: { ...good, data_offsets: [8, 0] } }, 8), /should take 8 bytes and takes -8/);
+  const text = JSON.stringify(good);
+  broken(file(`{"x":${text},"x":${text}}`, 8), /the header has x twice/);
+  broken(file(`{"x":${text},"\\u0078" :${text}}`, 8), /the header has x twice/);
+  broken(file(text.replace('{', '{"dtype":"F16",').replace(/^(.*)$/, '{"x":$1}'), 8), /the header has dtype twice/);
+  broken(file(`\ufeff{"x":${text}}`, 8), /not JSON/);
+  // Neither does a lie about a type run code or recurse, nor does a name fill the screen.
+  broken(file(`{"x":{"dtype":{"toString":1,"valueOf":1}}}`), /the type an object/);
+  const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+  broken(file(`{"x":{"dtype":"F32","shape":${deep}}}`), /has the shape a list/);
+  broken(
+    file({ [`\u001b[31m\u009b\u202e${'n'.repeat(1e5)}`]: null }),
+    /^tensor "\\u001b\[31m\\u009b\\u202en{10,60}\.\.\." has/,
+  );
   const noText = file('{"x":1}');
   noText[10] = 0xff;
   broken(noText, /not JSON/);

@@ -4,6 +4,8 @@ import type { Problem } from '../../base/problem';
 export type ReadAt = (start: number, length: number) => Uint8Array;
 
 const CHUNK = 1 << 20;
+/** A byte order mark is a part of the text: vocabularies have tokens that begin with one. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Reads numbers and texts one after another, little endian, in chunks of a file; what lies beyond `limit` is a Problem. */
 export class ByteReader {
@@ -77,6 +79,6 @@ export class ByteReader {
     const length = this.wide(false);
     if (typeof length === 'bigint' || length > this.limit - this.at)
       throw this.broken(`${what} claims to be ${length} bytes long`);
-    return new TextDecoder().decode(this.take(length).bytes);
+    return decoder.decode(this.take(length).bytes);
   }
 }

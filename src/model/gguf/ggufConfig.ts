@@ -1,5 +1,6 @@
 import { Problem } from '../../base/problem';
 import { type Family, familyOf } from '../family';
+import { ggufRope } from './ggufRope';
 import type { GgufFile } from './ggufSource';
 import { Metadata } from './metadata';
 
@@ -25,6 +26,9 @@ export function ggufConfig(file: GgufFile): { readonly [field: string]: unknown 
   const { header, path } = file;
   const data = new Metadata(header, path);
   const { architecture } = data;
+  const kind = data.optionalText('general.type') ?? 'model';
+  if (kind !== 'model')
+    throw data.wrong('general.type', 'model (an adapter or a part of a model cannot be opened by itself)');
   const parts = data.number('split.count') ?? 1;
   if (parts > 1)
     throw new Problem('gguf', `the model is split into ${parts} files; join them with gguf-split.`, { file: path });
@@ -36,13 +40,19 @@ export function ggufConfig(file: GgufFile): { readonly [field: string]: unknown 
       { file: path },
     );
   const family = familyOf(modelType, path);
+  const refuse = (what: string) => new Problem('gguf', `${what}; choose another model.`, { file: path });
+  if (data.number('.expert_count')) throw refuse('mixtures of experts are not supported');
   const heads = data.needed('.attention.head_count');
   const hiddenSize = data.needed('.embedding_length');
   const layers = data.needed('.block_count');
   const headDim = data.number('.attention.key_length') ?? hiddenSize / heads;
   const table = header.tensors.get('token_embd.weight');
   if (!table) throw new Problem('weights', 'tensor token_embd.weight is missing.', { file: path });
-  const window = data.number('.attention.sliding_window');
+  // llama.cpp's files of Llama kind never have a window, whatever the model was; 0 is as good as none.
+  const window = architecture === 'llama' ? undefined : data.number('.attention.sliding_window') || undefined;
+  // OLMo 3 is written as olmo2 with windows.
+  if (window && !family.window) throw refuse(`layers that see a window are not supported for ${architecture}`);
+  const turned = data.number('.rope.dimension_count');
   const config: { [field: string]: unknown } = {
     vocab_size: table.shape[0],
     hidden_size: hiddenSize,
@@ -54,10 +64,12 @@ export function ggufConfig(file: GgufFile): { readonly [field: string]: unknown 
     max_position_embeddings: data.needed('.context_length'),
     rms_norm_eps: data.number('.attention.layer_norm_rms_epsilon') ?? data.number('.attention.layer_norm_epsilon'),
     rope_theta: data.number('.rope.freq_base'),
-    partial_rotary_factor: share(data.number('.rope.dimension_count'), headDim),
-    rope_scaling: ropeScaling(file, data),
-    // llama.cpp's files of Llama kind never have a window, whatever the model was; 0 is as good as none.
-    sliding_window: family.window && architecture !== 'llama' && window ? window : null,
+    rope_local_base_freq: family.windowRope && data.number('.rope.freq_base_swa'),
+    partial_rotary_factor: share(turned, headDim),
+    rope_scaling: ggufRope(file, data, (turned ?? headDim) / 2),
+    // The first files of Gemma 2 leave the window away and mean the model's own, which is the family's default.
+    sliding_window: architecture === 'gemma2' && !data.has('.attention.sliding_window') ? undefined : (window ?? null),
+    ...windowedLayers(data, family),
     query_pre_attn_scalar: queryScalar(architecture, layers, hiddenSize / heads, headDim),
     attn_logit_softcapping: data.number('.attn_logit_softcapping'),
     final_logit_softcapping: data.number('.final_logit_softcapping'),
@@ -84,36 +96,19 @@ function queryScalar(architecture: string, layers: number, width: number, headDi
   return undefined;
 }
 
+/** Which layers see the window, where the file says so: all but each n-th, or a list. */
+function windowedLayers(data: Metadata, { window }: Family): { [field: string]: unknown } {
+  const key = '.attention.sliding_window_pattern';
+  if (typeof window !== 'object' || !data.has(key)) return {};
+  const list = data.flags(key);
+  if (!list) return { sliding_window_pattern: data.number(key) };
+  return { layer_types: list.map((windowed) => (windowed ? 'sliding_attention' : 'full_attention')) };
+}
+
 function ends(data: Metadata): number[] | undefined {
   const ids = [data.number('tokenizer.ggml.eos_token_id'), data.number('tokenizer.ggml.eot_token_id')];
   const known = ids.filter((id) => id !== undefined);
   return known.length > 0 ? known : undefined;
-}
-
-/** In config.json's terms; factors that stand in tensors are read here. */
-function ropeScaling(file: GgufFile, data: Metadata): { [field: string]: unknown } | undefined {
-  const factors = (name: string): number[] | undefined => {
-    const tensor = file.header.tensors.get(`${name}.weight`);
-    return tensor && Array.from(file.read(name, tensor));
-  };
-  const long = factors('rope_factors_long');
-  const short = factors('rope_factors_short');
-  const original = data.number('.rope.scaling.original_context_length');
-  if (long && short)
-    return {
-      ...{ rope_type: 'longrope', long_factor: long, short_factor: short },
-      original_max_position_embeddings: original,
-      attention_factor: data.number('.rope.scaling.attn_factor'),
-    };
-  // Llama 3's scaling is written as the factor of each frequency: a longrope whose two lists are one.
-  const all = factors('rope_freqs');
-  if (all) return { rope_type: 'longrope', long_factor: all, short_factor: all, attention_factor: 1 };
-  const type = data.optionalText('.rope.scaling.type') ?? 'none';
-  const factor = data.number('.rope.scaling.factor');
-  if (type === 'none' || factor === undefined || factor === 1) return undefined;
-  if (type === 'linear') return { rope_type: 'linear', factor };
-  if (type === 'yarn') return { rope_type: 'yarn', factor, original_max_position_embeddings: original };
-  throw data.wrong('.rope.scaling.type', 'none, linear or yarn');
 }
 
 /** Under the names that the family's own config.json has. */

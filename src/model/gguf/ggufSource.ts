@@ -1,8 +1,10 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { Problem } from '../../base/problem';
 import { checkFinite } from '../checkFinite';
 import type { LinearRole } from '../family';
 import type { DecoderConfig } from '../model';
+import { readFloats, readRange } from '../readFloats';
+import { shownName } from '../shown';
 import type { WeightSource } from '../weightSource';
 import { transpose } from '../weights';
 import { decoders } from './dequantize';
@@ -28,27 +30,28 @@ export class GgufFile {
   private bytes(start: number, length: number): Uint8Array {
     if (this.handle === undefined) throw new Error(`${this.path} is closed`);
     const bytes = new Uint8Array(length);
-    let done = 0;
-    for (let count = -1; done < length && count !== 0; done += count)
-      count = readSync(this.handle, bytes, done, length - done, start + done);
-    return bytes.subarray(0, done);
+    return bytes.subarray(0, readRange(this.handle, start, bytes));
   }
 
   /** All numbers of a tensor. @throws Problem `gguf` for a type that is not read. */
-  read(name: string, { type, shape, start, end }: GgufTensor): Float32Array {
-    const known = GGML_TYPES.get(type)?.name ?? `number ${type}`;
-    const decode = Object.hasOwn(decoders, known) ? decoders[known] : undefined;
-    if (!decode)
+  read(name: string, { type, start, end }: GgufTensor): Float32Array {
+    const known = GGML_TYPES.get(type);
+    const decode = known && Object.hasOwn(decoders, known.name) ? decoders[known.name] : undefined;
+    if (!known || !decode)
       throw new Problem(
         'gguf',
-        `tensor ${name} has the type ${known}; supported: ${Object.keys(decoders).join(', ')}. Choose a file of one of these.`,
+        `tensor ${shownName(name)} has the type ${known?.name ?? `number ${type}`}; supported: ${Object.keys(decoders).join(', ')}. Choose a file of one of these.`,
         { file: this.path },
       );
-    const bytes = this.bytes(start, end - start);
-    if (bytes.length < end - start) throw new Problem('gguf', 'the file was cut off.', { file: this.path });
-    const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    decode(bytes, values);
-    return values;
+    if (this.handle === undefined) throw new Error(`${this.path} is closed`);
+    const block = { bytes: known.bytes, numbers: known.block };
+    return readFloats(
+      { handle: this.handle, file: this.path, name: shownName(name), start, end, block },
+      decode,
+      () => {
+        return new Problem('gguf', 'the file was cut off; fetch it again.', { file: this.path });
+      },
+    );
   }
 
   close(): void {

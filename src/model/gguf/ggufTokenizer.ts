@@ -1,7 +1,7 @@
 import type { GgufFile } from './ggufSource';
 import { mergesFromScores } from './mergesFromScores';
 import { Metadata } from './metadata';
-import { preTokenizers } from './preTokenizers';
+import { type PreTokenizer, preTokenizers } from './preTokenizers';
 
 type Json = { [key: string]: unknown };
 
@@ -9,6 +9,8 @@ type Json = { [key: string]: unknown };
 const UNKNOWN = 2;
 const CONTROL = 3;
 const USER_DEFINED = 4;
+/** Phi-3's special tokens swallow the blanks behind them, all but these (its tokenizer.json; GGUF files do not say it). */
+const PHI3_KEEP: readonly string[] = ['<unk>', '<s>', '<|endoftext|>'];
 
 /**
  * tokenizer.json and tokenizer_config.json as Hugging Face would have them, out of a GGUF file's metadata; the chat template stands in the
@@ -34,12 +36,14 @@ export function ggufTokenizer(file: GgufFile): { tokenizerJson: Json; tokenizerC
   };
   const bos = special('bos');
   const eos = special('eos');
-  const addBos = data.flag('tokenizer.ggml.add_bos_token') ?? kind === 'llama';
+  const cut = kind === 'gpt2' ? preTokenizer(data) : undefined;
+  const addBos = data.flag('tokenizer.ggml.add_bos_token') ?? (cut ? (cut.addBos ?? false) : true);
   const addEos = data.flag('tokenizer.ggml.add_eos_token') ?? false;
   const added = tokens.flatMap((content, id) => {
     const type = types?.[id];
     if (type !== CONTROL && type !== USER_DEFINED && type !== UNKNOWN) return [];
-    const plain = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+    const rstrip = kind === 'llama' && data.architecture === 'phi3' && !PHI3_KEEP.includes(content);
+    const plain = { single_word: false, lstrip: false, rstrip, normalized: false };
     return [{ id, content, ...plain, special: type !== USER_DEFINED }];
   });
   const around = [...(addBos && bos ? [bos] : []), '$A', ...(addEos && eos ? [eos] : [])];
@@ -51,7 +55,7 @@ export function ggufTokenizer(file: GgufFile): { tokenizerJson: Json; tokenizerC
     post_processor: around.length > 1 ? template(around, vocabulary) : null,
   };
   const unknown = special('unknown') ?? tokens[types ? Array.from(types).indexOf(UNKNOWN) : -1];
-  const own = kind === 'gpt2' ? byteLevel(data, vocabulary) : sentencePiece(data, vocabulary, tokens, unknown);
+  const own = cut ? byteLevel(data, vocabulary, cut) : sentencePiece(data, vocabulary, tokens, unknown);
   const chatTemplate = data.optionalText('tokenizer.chat_template');
   return {
     tokenizerJson: { ...shared, ...own },
@@ -78,10 +82,14 @@ function template(around: readonly string[], vocabulary: { readonly [token: stri
   };
 }
 
-function byteLevel(data: Metadata, vocabulary: { readonly [token: string]: number }): Json {
+function preTokenizer(data: Metadata): PreTokenizer {
   const name = data.optionalText('tokenizer.ggml.pre') ?? 'default';
   const known = Object.hasOwn(preTokenizers, name) ? preTokenizers[name] : undefined;
   if (!known) throw data.wrong('tokenizer.ggml.pre', `one of ${Object.keys(preTokenizers).join(', ')}`);
+  return known;
+}
+
+function byteLevel(data: Metadata, vocabulary: { readonly [token: string]: number }, known: PreTokenizer): Json {
   const merges = data.texts('tokenizer.ggml.merges').map((merge) => {
     // The first part may itself begin with the blank's sign, never with a blank.
     const at = merge.indexOf(' ', 1);

@@ -49,6 +49,14 @@ export class Metadata {
     throw this.wrong(key, 'true or false');
   }
 
+  /** undefined where it is no list. */
+  flags(key: string): readonly boolean[] | undefined {
+    const value = this.get(key);
+    if (!Array.isArray(value)) return undefined;
+    if (!value.every((item) => typeof item === 'boolean')) throw this.wrong(key, 'a list of true and false');
+    return value as readonly boolean[];
+  }
+
   optionalText(key: string): string | undefined {
     const value = this.get(key);
     if (value === undefined || typeof value === 'string') return value;

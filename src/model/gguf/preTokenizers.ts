@@ -4,6 +4,8 @@ export interface PreTokenizer {
   normalizer?: object;
   /** Pieces that are tokens already are not merged. */
   ignoreMerges?: boolean;
+  /** A text begins with BOS, though Llama 3's files do not say so. */
+  addBos?: boolean;
 }
 
 const bytes = (regex: boolean) => ({
@@ -20,8 +22,12 @@ const cl100k = (digits: string) =>
     `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
   );
 const gpt2: PreTokenizer = { preTokenizer: bytes(true) };
-const digitByDigit: PreTokenizer = {
-  preTokenizer: sequence({ type: 'Digits', individual_digits: true }, bytes(true)),
+// The models' files say Digits. The library's step of that name knows 0 to 9 only, Python's every number of Unicode.
+const digitByDigit: PreTokenizer = { preTokenizer: sequence(split('\\p{N}'), bytes(true)) };
+const llama3: PreTokenizer = {
+  preTokenizer: sequence(cl100k('{1,3}'), bytes(false)),
+  ignoreMerges: true,
+  addBos: true,
 };
 const qwen: PreTokenizer = { normalizer: { type: 'NFC' }, preTokenizer: sequence(cl100k(''), bytes(false)) };
 
@@ -32,8 +38,9 @@ export const preTokenizers: { readonly [name: string]: PreTokenizer } = {
   olmo: gpt2,
   smollm: digitByDigit,
   refact: digitByDigit,
-  'llama-bpe': { preTokenizer: sequence(cl100k('{1,3}'), bytes(false)), ignoreMerges: true },
-  'llama-v3': { preTokenizer: sequence(cl100k('{1,3}'), bytes(false)), ignoreMerges: true },
+  llama3,
+  'llama-bpe': llama3,
+  'llama-v3': llama3,
   dbrx: { preTokenizer: sequence(cl100k('{1,3}'), bytes(false)) },
   qwen2: qwen,
   'deepseek-r1-qwen': qwen,

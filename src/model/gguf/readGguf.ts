@@ -1,4 +1,5 @@
 import { Problem } from '../../base/problem';
+import { shownName as shown } from '../shown';
 import { ByteReader, type ReadAt } from './byteReader';
 import { GGML_TYPES } from './ggmlTypes';
 
@@ -24,6 +25,8 @@ export interface Gguf {
 
 const MAX_HEADER = 256 * 1024 * 1024;
 const MAX_DIMENSIONS = 4;
+/** The largest models have some thousands of tensors, and some hundred keys. */
+const MAX_ENTRIES = 100_000;
 
 /** @throws Problem `gguf` on any count, length, type, shape or range that does not fit the file. */
 export function readGguf(readAt: ReadAt, fileSize: number, file: string): Gguf {
@@ -36,15 +39,24 @@ export function readGguf(readAt: ReadAt, fileSize: number, file: string): Gguf {
     throw new Problem('gguf', `GGUF version ${version} is not supported; supported: 2 and 3, little endian.`, { file });
   const tensorCount = reader.count('tensors', 24);
   const pairCount = reader.count('key-value pairs', 13);
+  if (tensorCount > MAX_ENTRIES || pairCount > MAX_ENTRIES)
+    throw broken(`the header claims ${tensorCount} tensors and ${pairCount} key-value pairs`);
 
   const metadata = new Map<string, GgufValue>();
+  const items = { left: MAX_ITEMS };
   for (let i = 0; i < pairCount; i++) {
     const key = reader.text('a key');
     if (metadata.has(key)) throw broken(`the key ${shown(key)} is there twice`);
-    metadata.set(key, readValue(reader, reader.u32(), key, broken));
+    metadata.set(key, readValue({ reader, key, broken, items }, reader.u32()));
   }
   const alignment = metadata.get('general.alignment') ?? 32;
-  if (typeof alignment !== 'number' || !Number.isInteger(alignment) || alignment < 8 || alignment > 65536)
+  if (
+    typeof alignment !== 'number' ||
+    !Number.isInteger(alignment) ||
+    alignment % 8 !== 0 ||
+    alignment < 8 ||
+    alignment > 65536
+  )
     throw broken(`general.alignment is ${String(alignment)}`);
 
   const described = new Map<string, { type: number; shape: number[]; offset: number; bytes: number }>();
@@ -90,16 +102,18 @@ const ARRAY = 9;
 /** Bytes that a value of each type takes at least. */
 const LEAST = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
 const MAX_DEPTH = 4;
-/** Vocabularies have some hundred thousand. */
-const MAX_ITEMS = 4_000_000;
+/** Of all lists together, lists within lists too. Vocabularies have some hundred thousand, and each has four lists or five. */
+const MAX_ITEMS = 8_000_000;
 
-function readValue(
-  reader: ByteReader,
-  type: number,
-  key: string,
-  broken: (what: string) => Problem,
-  depth = 0,
-): GgufValue {
+interface Reading {
+  reader: ByteReader;
+  key: string;
+  broken: (what: string) => Problem;
+  items: { left: number };
+}
+
+function readValue(reading: Reading, type: number, depth = 0): GgufValue {
+  const { reader, key, broken, items: rest } = reading;
   switch (type) {
     case 0:
       return reader.u8();
@@ -116,7 +130,7 @@ function readValue(
     case 6:
       return reader.f32();
     case 7:
-      return reader.u8() !== 0;
+      return readFlag(reading);
     case STRING:
       return reader.text(`the value of ${shown(key)}`);
     case ARRAY: {
@@ -124,10 +138,11 @@ function readValue(
       const least = LEAST[inner];
       if (least === undefined || depth >= MAX_DEPTH) throw broken(`the list ${shown(key)} has items of type ${inner}`);
       const count = reader.count(`items of ${shown(key)}`, least);
-      if (count > MAX_ITEMS) throw broken(`the list ${shown(key)} claims ${count} items`);
+      rest.left -= count;
+      if (rest.left < 0) throw broken(`the list ${shown(key)} claims ${count} items`);
       if (inner === 6) return Float32Array.from({ length: count }, () => reader.f32());
       const items: GgufValue[] = [];
-      for (let i = 0; i < count; i++) items.push(readValue(reader, inner, key, broken, depth + 1));
+      for (let i = 0; i < count; i++) items.push(readValue(reading, inner, depth + 1));
       return items;
     }
     case 10:
@@ -139,7 +154,8 @@ function readValue(
   throw broken(`the value of ${shown(key)} has the type ${type}`);
 }
 
-/** A name out of an untrusted file, short. */
-export function shown(name: string): string {
-  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}...` : name);
+function readFlag({ reader, key, broken }: Reading): boolean {
+  const value = reader.u8();
+  if (value > 1) throw broken(`the value of ${shown(key)} is ${value}, neither true nor false`);
+  return value === 1;
 }
