@@ -1,6 +1,6 @@
 // Builds the addon for this machine with its C++ compiler, into native/prebuilds/PLATFORM-ARCH/sparring.node.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,11 +13,14 @@ if (process.platform === 'win32') throw new Error('TensorFlow has no C library f
 const ofPlatform =
   process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-ldl', '-Wl,--gc-sections', '-s'];
 mkdirSync(folder, { recursive: true });
-const sources = ['tensorflow', 'values', 'context', 'arguments', 'attributes', 'inputs', 'execute', 'record', 'addon'].map((name) => join(here, 'src', `${name}.cc`));
+const sources = readdirSync(join(here, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.cc'))
+  .sort()
+  .map((name) => join(here, 'src', name));
 execFileSync(
   process.env['CXX'] ?? 'c++',
   [
-    ...['-std=c++17', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', '-ffunction-sections', '-Wall', '-Wextra', '-Werror'],
+    ...['-std=c++17', '-O3', '-fno-math-errno', '-fPIC', '-shared', '-fvisibility=hidden', '-ffunction-sections', '-Wall', '-Wextra', '-Werror'],
     ...['-DNAPI_VERSION=8', '-DNODE_GYP_MODULE_NAME=sparring', `-I${headers}`, ...sources, '-o', out, ...ofPlatform],
   ],
   { stdio: 'inherit' },

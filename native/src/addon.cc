@@ -2,12 +2,15 @@
 // loaded when load() says where it is; until then nothing but load() works.
 #include <node_api.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "arguments.h"
 #include "context.h"
 #include "execute.h"
 #include "inputs.h"
+#include "kernels.h"
+#include "parallel.h"
 #include "record.h"
 #include "values.h"
 
@@ -21,11 +24,11 @@ bool started(napi_env env) {
   return false;
 }
 
-// load(libraries: string[], config: Uint8Array): TensorFlow's version.
+// load(libraries: string[], config: Uint8Array, threads: number): TensorFlow's version. `threads`: of the fused ops' loops.
 napi_value Load(napi_env env, napi_callback_info info) {
   napi_value arguments[kMostArguments];
   uint32_t count = 0;
-  if (!argumentsOf(env, info, 2, arguments) || !values::length(env, arguments[0], "the libraries", &count)) return nullptr;
+  if (!argumentsOf(env, info, 3, arguments) || !values::length(env, arguments[0], "the libraries", &count)) return nullptr;
   std::vector<std::string> libraries(count);
   for (uint32_t i = 0; i < count; i++) {
     napi_value one;
@@ -35,7 +38,12 @@ napi_value Load(napi_env env, napi_callback_info info) {
   const void* config = nullptr;
   size_t size = 0;
   if (!values::bytes(env, arguments[1], "the configuration", &config, &size)) return nullptr;
+  int64_t threads = 1;
+  if (!values::integer(env, arguments[2], "the number of threads", &threads)) return nullptr;
+  const bool first = !isLoaded();
   std::string problem = load(libraries);
+  if (problem.empty() && first) problem = registerFused();
+  if (problem.empty()) parallel::setThreads(static_cast<int>(std::min<int64_t>(threads, 256)));
   if (problem.empty()) problem = startContext(config, size);
   if (!problem.empty()) {
     values::fail(env, problem);

@@ -6,6 +6,7 @@
 #include "arguments.h"
 #include "attributes.h"
 #include "context.h"
+#include "fused/fused.h"
 #include "inputs.h"
 #include "values.h"
 
@@ -64,6 +65,35 @@ TF_OperationDescription* newOperation(const std::string& op) {
 int64_t add(TF_Output value) {
   recording().values.push_back(value);
   return static_cast<int64_t>(recording().values.size()) - 1;
+}
+
+Shape shapeOf(TF_Output value) {
+  Status status;
+  const int dimensions = TF_GraphGetTensorNumDims(recording().graph, value, status.get());
+  Shape shape(dimensions > 0 ? static_cast<size_t>(dimensions) : 0);
+  if (dimensions > 0) TF_GraphGetTensorShape(recording().graph, value, shape.data(), dimensions, status.get());
+  return shape;
+}
+
+// Tells the graph the shapes of what one of our own ops gives.
+bool setShapes(napi_env env, const FusedOp& op, const std::vector<TF_Output>& inputs, const std::vector<Attribute>& attributes,
+               TF_Operation* made) {
+  Sizes sizes;
+  for (const Attribute& one : attributes)
+    if (one.name == "sizes") sizes = one.whole;
+  Shapes given, wanted;
+  for (const TF_Output& input : inputs) given.push_back(shapeOf(input));
+  const std::string wrong = fused::shapesOf(op, given, sizes, &wanted);
+  if (!wrong.empty()) {
+    values::fail(env, std::string(op.name) + " " + wrong);
+    return false;
+  }
+  Status status;
+  for (size_t i = 0; i < wanted.size() && status.ok(); i++)
+    TF_GraphSetTensorShape(recording().graph, {made, static_cast<int>(i)}, wanted[i].data(), static_cast<int>(wanted[i].size()),
+                           status.get());
+  if (!status.ok()) values::fail(env, status.message());
+  return status.ok();
 }
 
 // { id, shape, dtype }; null with an exception where the shape is not known beforehand.
@@ -189,6 +219,8 @@ napi_value recordOp(napi_env env, napi_callback_info info) {
     values::fail(env, name + " has " + std::to_string(found) + " outputs, " + std::to_string(outputs) + " were asked for");
     return nullptr;
   }
+  const FusedOp* own = fused::find(name);
+  if (own != nullptr && !setShapes(env, *own, inputs, read, made)) return nullptr;
   napi_value list;
   if (!values::ok(env, napi_create_array_with_length(env, found, &list), "the results")) return nullptr;
   for (int i = 0; i < found; i++) {

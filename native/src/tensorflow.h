@@ -18,6 +18,11 @@ struct TF_Operation;
 struct TF_OperationDescription;
 struct TF_Function;
 struct TF_FunctionOptions;
+struct TF_OpDefinitionBuilder;
+struct TF_ShapeInferenceContext;
+struct TF_KernelBuilder;
+struct TF_OpKernelConstruction;
+struct TF_OpKernelContext;
 struct TF_Buffer {
   const void* data;
   size_t length;
@@ -38,6 +43,7 @@ namespace tensorflow_c {
   X(void, TF_DeleteStatus, (TF_Status*))                                                                            \
   X(int, TF_GetCode, (const TF_Status*))                                                                            \
   X(const char*, TF_Message, (const TF_Status*))                                                                    \
+  X(void, TF_SetStatus, (TF_Status*, int, const char*))                                                                    \
   X(size_t, TF_DataTypeSize, (int))                                                                                 \
   X(TF_Tensor*, TF_AllocateTensor, (int, const int64_t*, int, size_t))                                              \
   X(void*, TF_TensorData, (const TF_Tensor*))                                                                       \
@@ -105,7 +111,31 @@ namespace tensorflow_c {
      const TF_Output*, const char* const*, const TF_FunctionOptions*, const char*, TF_Status*))                     \
   X(void, TF_DeleteFunction, (TF_Function*))                                                                        \
   X(void, TFE_ContextAddFunction, (TFE_Context*, TF_Function*, TF_Status*))                                         \
-  X(void, TFE_Execute, (TFE_Op*, TFE_TensorHandle**, int*, TF_Status*))
+  X(void, TFE_Execute, (TFE_Op*, TFE_TensorHandle**, int*, TF_Status*))                                             \
+  X(int, TF_NumDims, (const TF_Tensor*))                                                                            \
+  X(int64_t, TF_Dim, (const TF_Tensor*, int))                                                                       \
+  X(void, TF_GraphSetTensorShape, (TF_Graph*, TF_Output, const int64_t*, int, TF_Status*))                          \
+  X(TF_OpDefinitionBuilder*, TF_NewOpDefinitionBuilder, (const char*))                                              \
+  X(void, TF_OpDefinitionBuilderAddInput, (TF_OpDefinitionBuilder*, const char*))                                   \
+  X(void, TF_OpDefinitionBuilderAddOutput, (TF_OpDefinitionBuilder*, const char*))                                  \
+  X(void, TF_OpDefinitionBuilderAddAttr, (TF_OpDefinitionBuilder*, const char*))                                    \
+  X(void, TF_OpDefinitionBuilderSetShapeInferenceFunction,                                                          \
+    (TF_OpDefinitionBuilder*, void (*)(TF_ShapeInferenceContext*, TF_Status*)))                                     \
+  X(void, TF_ShapeInferenceContextSetUnknownShape, (TF_ShapeInferenceContext*, TF_Status*))                         \
+  X(void, TF_RegisterOpDefinition, (TF_OpDefinitionBuilder*, TF_Status*))                                           \
+  X(TF_KernelBuilder*, TF_NewKernelBuilder,                                                                         \
+    (const char*, const char*, void* (*)(TF_OpKernelConstruction*), void (*)(void*, TF_OpKernelContext*),           \
+     void (*)(void*)))                                                                                              \
+  X(void, TF_RegisterKernelBuilder, (const char*, TF_KernelBuilder*, TF_Status*))                                   \
+  X(void, TF_GetInput, (TF_OpKernelContext*, int, TF_Tensor**, TF_Status*))                                         \
+  X(TF_Tensor*, TF_AllocateOutput, (TF_OpKernelContext*, int, int, const int64_t*, int, size_t, TF_Status*))        \
+  X(void, TF_OpKernelContext_Failure, (TF_OpKernelContext*, TF_Status*))                                            \
+  X(void, TF_OpKernelConstruction_Failure, (TF_OpKernelConstruction*, TF_Status*))                                  \
+  X(void, TF_OpKernelConstruction_GetAttrSize,                                                                      \
+    (TF_OpKernelConstruction*, const char*, int32_t*, int32_t*, TF_Status*))                                        \
+  X(void, TF_OpKernelConstruction_GetAttrFloat, (TF_OpKernelConstruction*, const char*, float*, TF_Status*))        \
+  X(void, TF_OpKernelConstruction_GetAttrInt64List,                                                                 \
+    (TF_OpKernelConstruction*, const char*, int64_t*, int, TF_Status*))
 
 #define DECLARE(result, name, parameters) extern result(*name) parameters;
 TENSORFLOW_FUNCTIONS(DECLARE)
@@ -117,6 +147,8 @@ bool isLoaded();
 
 // TF_DataType, as the C API numbers them.
 enum DataType { kFloat = 1, kInt32 = 3, kUint8 = 4, kString = 7, kComplex64 = 8, kInt64 = 9, kBool = 10, kBfloat16 = 14, kHalf = 19, kResource = 20 };
+// TF_Code.
+enum Code { kInvalidArgument = 3 };
 // TF_AttrType.
 enum AttrType { kAttrString = 0, kAttrInt = 1, kAttrFloat = 2, kAttrBool = 3, kAttrType = 4, kAttrShape = 5 };
 

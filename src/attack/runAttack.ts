@@ -1,11 +1,10 @@
-import type { Scalar, Tensor, Tensor1D, Tensor3D } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Random } from '../base/random';
 import { type Batch, partsOf } from '../data/batch';
-import { embed } from '../model/decoder';
 import { jit } from '../tensor/jit';
 import type { Attack, AttackStep } from './attack';
-import { logProbsOfTargets, type Target } from './forward';
+import type { Target } from './forward';
 import { nextTurn } from './nextTurn';
 
 /** What an attack has found. Whoever asked for it closes it. */
@@ -14,8 +13,6 @@ export interface Attacked {
   delta: Tensor3D;
   /** Token-mean cross-entropy of the targets at delta's start. */
   lossBefore: Scalar;
-  /** log p of every target at `delta`, [N]. */
-  logProbs: Tensor1D;
   close(): void;
 }
 
@@ -71,13 +68,9 @@ export async function runAttack<Options extends { iterations: number }, State>(
     else lossBefore = loss;
     await nextTurn();
   }
-  const found = tidied(() => {
-    const delta = tf.clone(attack.result(target, batch, options, state)) as Tensor3D;
-    const embeddings = tf.add(embed(target.weights, batch.ids), delta) as Tensor3D;
-    return { delta, logProbs: logProbsOfTargets(target, batch, embeddings) };
-  });
+  const delta = tf.tidy(() => tf.clone(attack.result(target, batch, options, state)));
   release(state, undefined);
   if (!lossBefore) throw new Error('an attack needs at least one iteration');
-  const result = { ...found, lossBefore };
+  const result = { delta, lossBefore };
   return { ...result, close: () => tf.dispose(result) };
 }

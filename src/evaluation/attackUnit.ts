@@ -1,5 +1,6 @@
 import type { Attack } from '../attack/attack';
 import { attacks } from '../attack/attacks';
+import { logProbsAt } from '../attack/logProbsAt';
 import { runAttack } from '../attack/runAttack';
 import { Problem } from '../base/problem';
 import { Random } from '../base/random';
@@ -104,12 +105,14 @@ async function attackBatch<State>(
   random: Random,
 ): Promise<Attacked> {
   const batch = makeBatch(rows, options.perturb);
-  const found = await runAttack(attack, { model, weights, embeddingNorm }, batch, options, random);
+  const target = { model, weights, embeddingNorm };
+  const found = await runAttack(attack, target, batch, options, random);
+  const logProbs = logProbsAt(target, batch, found.delta);
   try {
     const values = (await found.delta.data()) as Float32Array;
     const size = model.config.hiddenSize;
     const rowLosses = new Array<number>(rows.length).fill(0);
-    (await found.logProbs.data()).forEach((logProb, n) => {
+    (await logProbs.data()).forEach((logProb, n) => {
       const row = batch.rowOf[n] as number;
       rowLosses[row] = (rowLosses[row] as number) - logProb;
     });
@@ -124,6 +127,7 @@ async function attackBatch<State>(
     };
   } finally {
     found.close();
+    logProbs.dispose();
     batch.close();
   }
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { attacks } from '../attack/attacks';
 import { meanEmbeddingNorm } from '../attack/forward';
+import { logProbsAt } from '../attack/logProbsAt';
 import { runAttack } from '../attack/runAttack';
 import { Random } from '../base/random';
 import { packRows } from '../data/batch';
@@ -46,7 +47,9 @@ export async function attackRows(
     try {
       const [before] = await found.lossBefore.data();
       const delta = (await found.delta.data()) as Float32Array;
-      const logProbs = (await found.logProbs.data()) as Float32Array;
+      const after = logProbsAt(target, batch, found.delta);
+      const logProbs = (await after.data()) as Float32Array;
+      after.dispose();
       const size = model.config.hiddenSize;
       const width = batch.length * size;
       return {

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { causalSoftmax, mergeHeads, splitHeads } from '../tensor/fused';
 import { constantsOf } from './constants';
 import { gatherRows } from './gatherRows';
 import { type LayerRun, project } from './lora';
 import type { DecoderConfig } from './model';
 import { normalize } from './norm';
-import { applyRope, type RopeTables } from './rope';
+import { applyRope, type CompactRope, type RopeTables } from './rope';
 
 export interface AttentionInput {
   /** [B*T, D], already normed. */
@@ -12,8 +13,12 @@ export interface AttentionInput {
   batch: number;
   /** None: positions are learned. */
   rope?: RopeTables;
-  /** Added to the scores: [1 or B, 1, T, S]; none: every query sees every key. */
+  /** Where the engine has fused ops: instead of `rope`. */
+  compact?: CompactRope;
+  /** Added to the scores: [1 or B, 1, T, S]; none: what `causal` says, or every query sees every key. */
   mask?: tf.Tensor4D;
+  /** Where the engine has fused ops and nothing but order limits what a query sees: instead of `mask`. */
+  causal?: { past: number; window: number };
   past?: { k: tf.Tensor3D; v: tf.Tensor3D };
   /** [N] int32, places in B*T: y of these only. */
   select?: tf.Tensor1D;
@@ -25,34 +30,82 @@ export interface AttentionInput {
  */
 export function attention(
   run: LayerRun,
-  { x, batch, rope, mask, past, select }: AttentionInput,
+  { x, batch, rope, compact, mask, causal, past, select }: AttentionInput,
 ): { y: tf.Tensor2D; k: tf.Tensor3D; v: tf.Tensor3D } {
   const { config } = run;
-  const { heads, keyValueHeads, headDim } = config;
+  const { heads, keyValueHeads } = config;
   const length = x.shape[0] / batch;
-  // [B*T, n*hd] -> [B*KV, n/KV * T, hd]
-  const byHead = (flat: tf.Tensor2D, n: number) => {
-    const four = tf.transpose(tf.reshape(flat, [batch, length, n, headDim]), [0, 2, 1, 3]);
-    return tf.reshape(four, [batch * keyValueHeads, (n / keyValueHeads) * length, headDim]) as tf.Tensor3D;
-  };
   const flat = queriesKeysValues(run, x);
-  // The scale of the scores is in q's rope table.
-  const q = byHead(rope ? applyRope(flat.q, rope.q, rope.rotate, batch) : tf.mul(flat.q, config.queryScale), heads);
-  let k = byHead(rope ? applyRope(flat.k, rope.k, rope.rotate, batch) : flat.k, keyValueHeads);
-  let v = byHead(flat.v, keyValueHeads);
-  if (past) {
-    k = tf.concat([past.k, k], 1);
-    v = tf.concat([past.v, v], 1);
-  }
+  const now = compact ? turnedAtOnce(config, flat, compact, batch) : turned(config, flat, rope, batch);
+  const { q } = now;
+  const k = past ? (tf.concat([past.k, now.k], 1) as tf.Tensor3D) : now.k;
+  const v = past ? (tf.concat([past.v, now.v], 1) as tf.Tensor3D) : now.v;
   const seen = k.shape[1];
   let scores: tf.Tensor = tf.matMul(q, k, false, true);
   if (config.attentionCap) scores = softCap(scores, config.attentionCap);
-  if (mask) scores = tf.add(tf.reshape(scores, [batch, heads, length, seen]), mask);
-  const shares = tf.reshape(tf.softmax(scores), [batch * keyValueHeads, -1, seen]) as tf.Tensor3D;
-  const mixed = tf.reshape(tf.matMul(shares, v), [batch, heads, length, headDim]);
-  const rows = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch * length, heads * headDim]) as tf.Tensor2D;
+  let shares: tf.Tensor3D;
+  if (causal) shares = causalSoftmax(scores as tf.Tensor3D, length, causal.past, causal.window);
+  else {
+    if (mask) scores = tf.add(tf.reshape(scores, [batch, heads, length, seen]), mask);
+    shares = tf.reshape(tf.softmax(scores), [batch * keyValueHeads, -1, seen]) as tf.Tensor3D;
+  }
+  const rows = besideOneAnother(config, tf.matMul(shares, v), compact, batch);
   const y = project(run, 'o', select ? gatherRows(rows, select) : rows);
   return { y, k, v };
+}
+
+/** q, k and v as the products want them, turned by their positions; q holds the scale of the scores. */
+function turned(config: DecoderConfig, flat: Flat, rope: RopeTables | undefined, batch: number): ByHead {
+  const { heads, keyValueHeads, headDim, queryScale } = config;
+  // [B*T, n*hd] -> [B*KV, n/KV * T, hd]
+  const byHead = (rows: tf.Tensor2D, n: number) => {
+    const four = tf.transpose(tf.reshape(rows, [batch, -1, n, headDim]), [0, 2, 1, 3]);
+    return tf.reshape(four, [batch * keyValueHeads, -1, headDim]) as tf.Tensor3D;
+  };
+  return {
+    q: byHead(rope ? applyRope(flat.q, rope.q, rope.rotate, batch) : tf.mul(flat.q, queryScale), heads),
+    k: byHead(rope ? applyRope(flat.k, rope.k, rope.rotate, batch) : flat.k, keyValueHeads),
+    v: byHead(flat.v, keyValueHeads),
+  };
+}
+
+function turnedAtOnce(
+  config: DecoderConfig,
+  { q, k, v }: Flat,
+  { cos, sin, rotary }: CompactRope,
+  batch: number,
+): ByHead {
+  const { heads, keyValueHeads, headDim, queryScale } = config;
+  const common = { batch, keyValueHeads, headDim };
+  return {
+    q: splitHeads(q, cos, sin, { ...common, heads, rotary, scale: queryScale }),
+    k: splitHeads(k, cos, sin, { ...common, heads: keyValueHeads, rotary, scale: 1 }),
+    v: splitHeads(v, cos, sin, { ...common, heads: keyValueHeads, rotary: 0, scale: 1 }),
+  };
+}
+
+/** [B*KV, group*T, hd] -> [B*T, heads*hd] */
+function besideOneAnother(
+  config: DecoderConfig,
+  mixed: tf.Tensor3D,
+  compact: CompactRope | undefined,
+  batch: number,
+): tf.Tensor2D {
+  const { heads, keyValueHeads, headDim } = config;
+  if (compact) {
+    const layout = { batch, heads, keyValueHeads, headDim, rotary: 0, scale: 1 };
+    return mergeHeads(mixed, compact.cos, compact.sin, layout);
+  }
+  const four = tf.reshape(mixed, [batch, heads, -1, headDim]);
+  return tf.reshape(tf.transpose(four, [0, 2, 1, 3]), [-1, heads * headDim]) as tf.Tensor2D;
+}
+
+interface ByHead {
+  /** [B*KV, group*T, hd] */
+  q: tf.Tensor3D;
+  /** [B*KV, T, hd] */
+  k: tf.Tensor3D;
+  v: tf.Tensor3D;
 }
 
 interface Flat {

@@ -1,13 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
+import { hasFused } from '../tensor/fused';
 import { attention, causalMask, softCap } from './attention';
 import type { Cache } from './cache';
 import { feedForward } from './feedForward';
 import { gatherRows } from './gatherRows';
 import type { AdapterRun } from './lora';
 import type { DecoderConfig, Weights } from './model';
-import { normalize } from './norm';
-import { type RopeRange, ropeTables } from './rope';
+import { addAndNormalize, normalize } from './norm';
+import { compactRope, type RopeRange, ropeTables } from './rope';
 import { tidied } from './tidied';
 
 export interface DecoderInput {
@@ -52,7 +53,7 @@ export function decode(
     const positions = input.positions ?? (past > 0 ? following(batch, length, past) : undefined);
     const byKind = [false, true].map((windowed) =>
       config.windowed.includes(windowed)
-        ? { mask: maskOf(config, input, past, windowed), rope: ropeOf(config, { length, seen, positions }, windowed) }
+        ? { ...visibility(config, input, past, windowed), ...ropeOf(config, { length, seen, positions }, windowed) }
         : {},
     );
     const grown: Cache | undefined = cache && { layers: [], length: seen };
@@ -60,6 +61,8 @@ export function decode(
       batch * length,
       size,
     ]) as tf.Tensor2D;
+    // What the last block gave, not yet added to x: adding it and the next norm are one computation.
+    let added: tf.Tensor2D | undefined;
     weights.layers.forEach((w, layer) => {
       // Behind the last layer's attention nobody looks at the other places any more.
       const select = layer === weights.layers.length - 1 ? input.select : undefined;
@@ -67,19 +70,22 @@ export function decode(
         const run = { config, layer, weights: w, adapter };
         const { norms } = w;
         const common = { batch, past: cache?.layers[layer], select, ...byKind[config.windowed[layer] ? 1 : 0] };
-        const { y, k, v } = attention(run, { ...common, x: normalize(config, x, norms.beforeAttention) });
-        const base = select ? gatherRows(x, select) : x;
-        const middle: tf.Tensor2D = tf.add(base, normalize(config, y, norms.afterAttention));
-        const from = config.parallelResidual ? base : middle;
-        const fed = feedForward(run, normalize(config, from, norms.beforeMlp));
-        const x2: tf.Tensor2D = tf.add(middle, normalize(config, fed, norms.afterMlp));
-        return cache ? { x: x2, k, v } : { x: x2, k: undefined, v: undefined };
+        const { sum, normed } = addAndNormalize(config, x, added, norms.beforeAttention);
+        const { y, k, v } = attention(run, { ...common, x: normed });
+        const base = select ? gatherRows(sum, select) : sum;
+        const attended = normalize(config, y, norms.afterAttention);
+        const middle = config.parallelResidual
+          ? { sum: tf.add(base, attended) as tf.Tensor2D, normed: normalize(config, base, norms.beforeMlp) }
+          : addAndNormalize(config, base, attended, norms.beforeMlp);
+        const fed = normalize(config, feedForward(run, middle.normed), norms.afterMlp);
+        return { x: middle.sum, added: fed, k: cache && k, v: cache && v };
       });
       x = next.x;
+      added = next.added;
       if (grown && next.k && next.v) grown.layers.push({ k: next.k, v: next.v });
     });
     const shape: [number, number, number] = input.select ? [1, input.select.shape[0], size] : [batch, length, size];
-    const hidden = tf.reshape(normalize(config, x, weights.norm), shape) as tf.Tensor3D;
+    const hidden = tf.reshape(addAndNormalize(config, x, added, weights.norm).normed, shape) as tf.Tensor3D;
     return grown ? { hidden, cache: grown } : { hidden };
   });
 }
@@ -104,10 +110,18 @@ function maskOf(config: DecoderConfig, input: DecoderInput, past: number, window
   return window && causal ? (tf.minimum(given, causal) as tf.Tensor4D) : given;
 }
 
+/** What limits what a query sees: a mask, or for the fused softmax the places alone. */
+function visibility(config: DecoderConfig, input: DecoderInput, past: number, windowed: boolean) {
+  if (!hasFused() || input.mask) return { mask: maskOf(config, input, past, windowed) };
+  return { causal: { past, window: windowed ? (config.window ?? 0) : 0 } };
+}
+
 function ropeOf(config: DecoderConfig, range: RopeRange, windowed: boolean) {
   const own = windowed ? config.windowRope : undefined;
   const rope = own ?? config.rope;
-  return rope && ropeTables(config, own ? 'window' : 'full', rope, range);
+  const name = own ? 'window' : 'full';
+  if (hasFused()) return { compact: compactRope(config, name, rope, range) };
+  return { rope: rope && ropeTables(config, name, rope, range) };
 }
 
 /** Embeddings as the first layer takes them: scaled, or with learned positions added. */

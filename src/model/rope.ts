@@ -20,6 +20,37 @@ export interface RopeRange {
   positions?: tf.Tensor2D;
 }
 
+/** cos and sin per place, [1 or B, T, headDim], for the fused op that turns and lays out heads. */
+export interface CompactRope {
+  cos: tf.Tensor3D;
+  sin: tf.Tensor3D;
+  /** How many numbers of a head are turned. */
+  rotary: number;
+}
+
+/** Tables of one rope for the fused op; without a rope, tables that turn nothing. */
+export function compactRope(
+  config: DecoderConfig,
+  name: string,
+  rope: Rope | undefined,
+  range: RopeRange,
+): CompactRope {
+  const { headDim } = config;
+  const { length, seen, positions } = range;
+  if (!rope) {
+    const [still] = constantsOf(config).get(`still ${length}`, () => [tf.zeros([1, length, headDim])]);
+    return { cos: still as tf.Tensor3D, sin: still as tf.Tensor3D, rotary: 0 };
+  }
+  const fromPositions = (rows: number, places: tf.Tensor) =>
+    turns(rope, headDim, seen, places).map((x) => tf.reshape(x, [rows, length, headDim]));
+  const key = `compact rope ${name} ${length}${dependsOnLength(rope) ? ` ${seen}` : ''}`;
+  const made = positions
+    ? fromPositions(positions.shape[0], tf.cast(positions, 'float32'))
+    : constantsOf(config).get(key, () => fromPositions(1, tf.range(0, length, 1, 'float32')));
+  const [cos, sin] = made as [tf.Tensor3D, tf.Tensor3D];
+  return { cos, sin, rotary: rope.rotary };
+}
+
 /** Tables of one rope (`name` tells two ropes of a config apart). */
 export function ropeTables(config: DecoderConfig, name: string, rope: Rope, range: RopeRange): RopeTables {
   const { heads, keyValueHeads, headDim } = config;

@@ -29,7 +29,7 @@ export interface MicroResult {
   gradients: TensorRecord;
   /** One per group of rows; their totals add up to the micro-batch's loss. */
   losses: Loss[];
-  /** Token-mean loss of the targets at delta's start and at the delta that is used. */
+  /** Token-mean loss of the targets at delta's start and, as the training sees it (dropout included), at the delta that is used. */
   attack?: { before: Scalar; after: Scalar };
   tokens: number;
 }
@@ -141,7 +141,7 @@ async function adversarialGradients(
   );
   const attack = attacked && {
     before: tf.clone(attacked.lossBefore),
-    after: tf.tidy(() => tf.neg(tf.mean(attacked.logProbs)) as Scalar),
+    after: tf.clone(loss.rawAway as Scalar),
   };
   tf.dispose([embeddings, reference ?? {}]);
   attacked?.close();

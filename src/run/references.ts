@@ -1,10 +1,10 @@
 import type { Tensor1D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { logProbsOfTargets, rowMeans } from '../attack/forward';
+import { rowMeans } from '../attack/forward';
+import { logProbsAt } from '../attack/logProbsAt';
 import { makeBatch } from '../data/batch';
 import type { Encoded } from '../data/encode';
 import { orderReferences, type Reference } from '../defense/reference';
-import { embed } from '../model/decoder';
 import type { MicroSetup } from './microBatch';
 
 const ROWS = 32;
@@ -13,9 +13,7 @@ async function meanLogProbs({ model }: MicroSetup, rows: readonly Encoded[]): Pr
   const result: number[] = [];
   for (let from = 0; from < rows.length; from += ROWS) {
     const batch = makeBatch(rows.slice(from, from + ROWS));
-    const means: Tensor1D = tf.tidy(() =>
-      rowMeans(batch, logProbsOfTargets({ model, weights: model.weights }, batch, embed(model.weights, batch.ids))),
-    );
+    const means: Tensor1D = tf.tidy(() => rowMeans(batch, logProbsAt({ model, weights: model.weights }, batch)));
     result.push(...(await means.data()));
     tf.dispose(means);
     batch.close();

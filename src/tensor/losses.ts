@@ -1,5 +1,6 @@
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedTargetLogProbs, hasFused } from './fused';
 
 /**
  * log p of each row's target, in nats. logits [N, V], ids [N] int32 in 0 .. V - 1 -> [N]; differentiable with respect to the logits.
@@ -8,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
  * engine) serves value and gradient, and nothing underflows however small p_t is.
  */
 export function targetLogProbs(logits: Tensor2D, ids: Tensor1D): Tensor1D {
+  if (hasFused()) return fusedTargetLogProbs(logits, ids);
   const [rows, vocabulary] = logits.shape;
   const places = tf.add(tf.range(0, rows * vocabulary, vocabulary, 'int32'), ids);
   const logProbs = tf.customGrad((...inputs: (Tensor | tf.GradSaveFunc)[]) => {

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { attackRadius, embeddingAttack, stepLength } from '../../src/attack/embedding';
 import { meanEmbeddingNorm, type Target } from '../../src/attack/forward';
+import { logProbsAt } from '../../src/attack/logProbsAt';
 import { runAttack } from '../../src/attack/runAttack';
 import { Random } from '../../src/base/random';
 import { makeBatch } from '../../src/data/batch';
@@ -39,6 +40,7 @@ const base: AttackOptions = {
 async function attack(options: AttackOptions, seed = 1) {
   const batch = makeBatch(rows, options.perturb);
   const found = await runAttack(embeddingAttack, target, batch, options, new Random(seed, 'attack'));
+  const logProbs = logProbsAt(target, batch, found.delta);
   const size = target.model.config.hiddenSize;
   const values = found.delta.dataSync();
   const result = {
@@ -48,13 +50,14 @@ async function attack(options: AttackOptions, seed = 1) {
     all: Array.from(values),
     norms: Array.from(tf.tidy(() => tokenNorms(found.delta).dataSync())),
     before: found.lossBefore.dataSync()[0] as number,
-    after: -tf.tidy(() => tf.mean(found.logProbs).dataSync()[0] as number),
+    after: -tf.tidy(() => tf.mean(logProbs).dataSync()[0] as number),
     rowLosses: rows.map((_, b) => {
-      const own = Array.from(found.logProbs.dataSync()).filter((_value, n) => batch.rowOf[n] === b);
+      const own = Array.from(logProbs.dataSync()).filter((_value, n) => batch.rowOf[n] === b);
       return -own.reduce((sum, value) => sum + value, 0) / own.length;
     }),
   };
   found.close();
+  logProbs.dispose();
   batch.close();
   return result;
 }

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 
 const [file, libraries, seedText, calls, log] = process.argv.slice(2);
 const addon = createRequire(import.meta.url)(file);
-addon.load(JSON.parse(libraries), new Uint8Array());
+addon.load(JSON.parse(libraries), new Uint8Array(), 2);
 
 let seed = Number(seedText);
 const next = () => {
@@ -17,11 +17,11 @@ const pick = (list) => list[int(list.length)];
 const many = (most, make) => Array.from({ length: int(most) }, make);
 
 const OPS =
-  'MatMul AddV2 ConcatV2 Split Reshape Transpose StridedSlice Pack OneHot Cast Fill GatherV2 Softmax Sum Mean Select Pad Tile Range ScatterNd Einsum Const Placeholder MaxPool Conv2D Sqrt IdentityN SplitV Unpack NoOp ReadFile VarHandleOp nothing'.split(
+  'MatMul AddV2 ConcatV2 Split Reshape Transpose StridedSlice Pack OneHot Cast Fill GatherV2 Softmax Sum Mean Select Pad Tile Range ScatterNd Einsum Const Placeholder MaxPool Conv2D Sqrt IdentityN SplitV Unpack NoOp ReadFile VarHandleOp SparringRmsNorm SparringAddRmsNormGrad SparringSwiglu SparringCausalSoftmax SparringSplitHeads SparringMergeHeads SparringTargetLogProbs SparringTargetLogProbsGrad nothing'.split(
     ' ',
   );
 const ATTRIBUTES =
-  'T N dtype transpose_a axis num_split Tidx Tdim Tshape SrcT DstT keep_dims padding strides ksize shape value equation _XlaMustCompile begin_mask num TI Tparams Tindices Taxis batch_dims nothing'.split(
+  'T N dtype transpose_a axis num_split Tidx Tdim Tshape SrcT DstT keep_dims padding strides ksize shape value equation _XlaMustCompile begin_mask num TI Tparams Tindices Taxis batch_dims sizes factor nothing'.split(
     ' ',
   );
 const SHAPES = [[], [3], [2, 2], [1, 2, 2, 1], [0, 3]];

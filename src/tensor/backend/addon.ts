@@ -24,8 +24,8 @@ export interface AddonDevice {
 
 /** Our C++ addon over TensorFlow's C API (native/src/addon.cc). Every failure is an Error that names the op and the shapes. */
 export interface Addon {
-  /** Loads TensorFlow and makes its context with a serialized ConfigProto; gives its version. */
-  load(libraries: readonly string[], config: Uint8Array): string;
+  /** Loads TensorFlow and makes its context with a serialized ConfigProto; gives its version. `threads`: of the fused ops. */
+  load(libraries: readonly string[], config: Uint8Array, threads: number): string;
   devices(): AddonDevice[];
   createTensor(shape: readonly number[], dtype: number, values: ArrayBufferView): number;
   deleteTensor(id: number): void;

@@ -141,7 +141,7 @@ const ADDON_PROBE = `
 try {
   const addon = require(process.argv[1]);
   const { libraries, config } = JSON.parse(process.argv[2]);
-  const tensorFlow = addon.load(libraries, Uint8Array.from(config));
+  const tensorFlow = addon.load(libraries, Uint8Array.from(config), 1);
   const [a, b] = [3, 4].map((x) => addon.createTensor([1, 1], 1, Float32Array.of(x)));
   const attributes = [{ name: 'T', value: 1 }, { name: 'transpose_a', value: false }, { name: 'transpose_b', value: false }];
   const [{ id }] = addon.executeOp('MatMul', attributes, [a, b], 1);

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
 import { type Addon, configProto, loadAddon, type OpAttribute } from './addon';
+import { registerFusedKernels } from './fusedKernels';
 import { ReadWhileRecording, Recorder } from './recorder';
 import type { TensorFlowLibraries } from './tensorFlowLibraries';
 
@@ -155,7 +156,8 @@ export async function startTensorFlow(
   threads: number | undefined,
 ): Promise<{ threads: number }> {
   const addon = loadAddon(addonPath);
-  const version = addon.load(libraries, configProto(threads));
+  const cores = threads ?? availableParallelism();
+  const version = addon.load(libraries, configProto(threads), cores);
   // The package may bring its own copy of tfjs-core, which finds our engine's registries in place and warns about each of them.
   const { warn } = console;
   console.warn = () => undefined;
@@ -174,6 +176,7 @@ export async function startTensorFlow(
   }
   if (!(await tf.setBackend('tensorflow')))
     throw new Problem('engineStart', 'The native engine did not start in this process.');
+  if (!addon.devices().some(({ used, type }) => used && type === 'GPU')) registerFusedKernels();
   mendGather(tf.backend() as unknown as Parameters<typeof mendGather>[0]);
-  return { threads: threads ?? availableParallelism() };
+  return { threads: cores };
 }

@@ -1,0 +1,43 @@
+#include "fused.h"
+
+namespace fused {
+
+std::string idsWithin(const Input& ids, int64_t end) {
+  const int32_t* values = ids.ints();
+  for (int64_t i = 0; i < ids.count(); i++)
+    if (values[i] < 0 || values[i] >= end) return "was given the id " + std::to_string(values[i]) + " of " + std::to_string(end);
+  return "";
+}
+
+std::string shapesOf(const FusedOp& op, const Shapes& inputs, const Sizes& sizes, Shapes* outputs) {
+  // Products of two of them are whole numbers then.
+  for (const int64_t size : sizes)
+    if (size < 0 || size > INT32_MAX) return "was given the size " + std::to_string(size);
+  return op.shapes(inputs, sizes, outputs);
+}
+
+const std::vector<FusedOp>& all() {
+  static const auto* ops = new std::vector<FusedOp>{
+      {"SparringRmsNorm", {"x: float", "weight: float"}, {"y: float"}, rmsNormShapes, nullptr, rmsNorm},
+      {"SparringRmsNormGrad", {"dy: float", "x: float", "weight: float"}, {"dx: float"}, rmsNormGradShapes, nullptr, rmsNormGrad},
+      {"SparringAddRmsNorm", {"x: float", "added: float", "weight: float"}, {"sum: float", "y: float"}, addRmsNormShapes, nullptr, addRmsNorm},
+      {"SparringAddRmsNormGrad", {"dsum: float", "dy: float", "sum: float", "weight: float"}, {"dx: float"}, addRmsNormGradShapes, nullptr, addRmsNormGrad},
+      {"SparringSwiglu", {"gate: float", "up: float"}, {"y: float"}, swigluShapes, nullptr, swiglu},
+      {"SparringSwigluGrad", {"dy: float", "gate: float", "up: float"}, {"dgate: float", "dup: float"}, swigluGradShapes, nullptr, swigluGrad},
+      {"SparringCausalSoftmax", {"scores: float"}, {"y: float"}, causalSoftmaxShapes, nullptr, causalSoftmax},
+      {"SparringCausalSoftmaxGrad", {"dy: float", "y: float"}, {"dx: float"}, causalSoftmaxGradShapes, nullptr, causalSoftmaxGrad},
+      {"SparringSplitHeads", {"x: float", "cos: float", "sin: float"}, {"y: float"}, splitHeadsShapes, nullptr, splitHeads},
+      {"SparringMergeHeads", {"x: float", "cos: float", "sin: float"}, {"y: float"}, mergeHeadsShapes, nullptr, mergeHeads},
+      {"SparringTargetLogProbs", {"logits: float", "ids: int32"}, {"log_probs: float", "log_sums: float"}, targetLogProbsShapes, targetLogProbsValues, targetLogProbs},
+      {"SparringTargetLogProbsGrad", {"dy: float", "logits: float", "log_sums: float", "ids: int32"}, {"dx: float"}, targetLogProbsGradShapes, targetLogProbsGradValues, targetLogProbsGrad},
+  };
+  return *ops;
+}
+
+const FusedOp* find(const std::string& name) {
+  for (const FusedOp& op : all())
+    if (name == op.name) return &op;
+  return nullptr;
+}
+
+}  // namespace fused

@@ -1,0 +1,107 @@
+#include "../parallel.h"
+#include "fused.h"
+#include "math.h"
+
+// Flat rows of heads [B * T, n * hd] to the layout of the attention's products, [B * KV, n / KV * T, hd], turned by their positions
+// (rotary position embeddings, arXiv 2104.09864) and scaled; and back. sizes: B, n, KV, hd, rotary (0: not turned).
+// cos and sin are [1 or B, T, hd].
+
+namespace {
+
+struct Layout {
+  int64_t batch, heads, kv, size, rotary, length;
+  int64_t group() const { return heads / kv; }
+  // Where head h of token t in row b stands in [B * KV, group * T, hd].
+  int64_t place(int64_t b, int64_t t, int64_t h) const {
+    return (((b * kv + h / group()) * group() + h % group()) * length + t) * size;
+  }
+};
+
+// Turned by the angle, or back.
+EVERY_PROCESSOR void turn(const float* in, const float* cos, const float* sin, float scale, const Layout& l, bool back, float* out) {
+  const int64_t half = l.rotary / 2;
+  if (!back) {
+    for (int64_t i = 0; i < half; i++) {
+      const float a = in[i], b = in[i + half];
+      out[i] = (a * cos[i] - b * sin[i]) * scale;
+      out[i + half] = (b * cos[i + half] + a * sin[i + half]) * scale;
+    }
+  } else {
+    for (int64_t i = 0; i < half; i++) {
+      const float a = in[i], b = in[i + half];
+      out[i] = (a * cos[i] + b * sin[i + half]) * scale;
+      out[i + half] = (b * cos[i + half] - a * sin[i]) * scale;
+    }
+  }
+  for (int64_t i = l.rotary; i < l.size; i++) out[i] = in[i] * scale;
+}
+
+void tokens(const float* flat, const float* byHead, const float* cos, const float* sin, int64_t tableRows, float scale, const Layout& l,
+            bool back, int64_t from, int64_t to, float* out) {
+  for (int64_t token = from; token < to; token++) {
+    const int64_t b = token / l.length, t = token % l.length;
+    const int64_t table = ((tableRows == 1 ? 0 : b) * l.length + t) * l.size;
+    for (int64_t h = 0; h < l.heads; h++) {
+      const int64_t row = (token * l.heads + h) * l.size, place = l.place(b, t, h);
+      if (back) turn(byHead + place, cos + table, sin + table, scale, l, true, out + row);
+      else turn(flat + row, cos + table, sin + table, scale, l, false, out + place);
+    }
+  }
+}
+
+bool layout(const Sizes& sizes, Layout* out) {
+  if (sizes.size() != 5) return false;
+  *out = {sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], 0};
+  const Layout& l = *out;
+  return l.batch > 0 && l.kv > 0 && l.heads >= l.kv && l.heads % l.kv == 0 && l.size > 0 && l.rotary >= 0 && l.rotary <= l.size &&
+         l.rotary % 2 == 0;
+}
+
+// Everything fits; the result's shape is `to`.
+std::string check(const Shapes& in, const Sizes& sizes, bool back, Shape* to, Layout* l) {
+  const char* wrong = "was given heads and tables that do not fit its sizes B, n, KV, hd, rotary";
+  if (!layout(sizes, l)) return wrong;
+  const Shape& x = in[0];
+  if (back) {
+    if (x.size() != 3 || x[0] != l->batch * l->kv || x[1] % l->group() != 0 || x[2] != l->size) return wrong;
+    l->length = x[1] / l->group();
+    *to = {l->batch * l->length, l->heads * l->size};
+  } else {
+    if (x.size() != 2 || x[0] % l->batch != 0 || x[1] != l->heads * l->size) return wrong;
+    l->length = x[0] / l->batch;
+    *to = {l->batch * l->kv, l->group() * l->length, l->size};
+  }
+  for (size_t i = 1; i < 3; i++)
+    if (in[i].size() != 3 || (in[i][0] != 1 && in[i][0] != l->batch) || in[i][1] != l->length || in[i][2] != l->size) return wrong;
+  return in[1] == in[2] && l->length > 0 ? "" : wrong;
+}
+
+void run(const Inputs& in, const Sizes& sizes, float scale, bool back, float* out) {
+  Layout l;
+  Shape to;
+  check({in[0].shape, in[1].shape, in[2].shape}, sizes, back, &to, &l);
+  const int64_t count = l.batch * l.length;
+  parallel::rows(count, 2 * count * l.heads * l.size, [&](int64_t from, int64_t end) {
+    tokens(in[0].floats(), in[0].floats(), in[1].floats(), in[2].floats(), in[1].shape[0], scale, l, back, from, end, out);
+  });
+}
+
+}  // namespace
+
+namespace fused {
+
+std::string splitHeadsShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
+  Layout l;
+  out->resize(1);
+  return check(in, sizes, false, &(*out)[0], &l);
+}
+void splitHeads(const Inputs& in, const Sizes& sizes, float scale, const Outputs& out) { run(in, sizes, scale, false, out[0]); }
+
+std::string mergeHeadsShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
+  Layout l;
+  out->resize(1);
+  return check(in, sizes, true, &(*out)[0], &l);
+}
+void mergeHeads(const Inputs& in, const Sizes& sizes, float scale, const Outputs& out) { run(in, sizes, scale, true, out[0]); }
+
+}  // namespace fused

@@ -1,0 +1,42 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../fused';
+
+/** The order in which the ops take their inputs (native/src/fused/fused.cc). */
+const INPUTS: { readonly [name in keyof typeof FUSED_KERNELS]: readonly string[] } = {
+  SparringRmsNorm: ['x', 'weight'],
+  SparringRmsNormGrad: ['dy', 'x', 'weight'],
+  SparringAddRmsNorm: ['x', 'added', 'weight'],
+  SparringAddRmsNormGrad: ['dsum', 'dy', 'sum', 'weight'],
+  SparringSwiglu: ['gate', 'up'],
+  SparringSwigluGrad: ['dy', 'gate', 'up'],
+  SparringCausalSoftmax: ['scores'],
+  SparringCausalSoftmaxGrad: ['dy', 'y'],
+  SparringSplitHeads: ['x', 'cos', 'sin'],
+  SparringMergeHeads: ['x', 'cos', 'sin'],
+  SparringTargetLogProbs: ['logits', 'ids'],
+  SparringTargetLogProbsGrad: ['dy', 'logits', 'log_sums', 'ids'],
+};
+
+interface KernelBackend {
+  executeMultipleOutputs(name: string, attributes: object[], inputs: tf.Tensor[], outputs: number): tf.Tensor[];
+}
+
+/** Makes the addon's fused ops kernels of the backend `tensorflow`, which runs on a processor. */
+export function registerFusedKernels(): void {
+  for (const [name, outputs] of Object.entries(FUSED_KERNELS))
+    tf.registerKernel({
+      kernelName: name,
+      backendName: 'tensorflow',
+      kernelFunc: ({ inputs, attrs, backend }) => {
+        const { sizes = [], factor = 0 } = (attrs ?? {}) as FusedAttributes;
+        const given = INPUTS[name as keyof typeof INPUTS].map((input) => inputs[input] as tf.Tensor);
+        const attributes = [
+          { name: 'sizes', value: sizes },
+          { name: 'factor', value: factor },
+        ];
+        const made = (backend as KernelBackend).executeMultipleOutputs(name, attributes, given, outputs);
+        return outputs === 1 ? (made[0] as tf.Tensor) : made;
+      },
+    });
+  registerFusedGradients();
+}

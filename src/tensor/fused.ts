@@ -1,0 +1,170 @@
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+
+// Parts of a decoder that the native engine on a processor computes by one op each (native/src/fused), with their gradients. Elsewhere the
+// callers put the same computation together from TensorFlow.js's own ops.
+
+/** Names of the kernels, with how many tensors each gives. */
+export const FUSED_KERNELS = {
+  SparringRmsNorm: 1,
+  SparringRmsNormGrad: 1,
+  SparringAddRmsNorm: 2,
+  SparringAddRmsNormGrad: 1,
+  SparringSwiglu: 1,
+  SparringSwigluGrad: 2,
+  SparringCausalSoftmax: 1,
+  SparringCausalSoftmaxGrad: 1,
+  SparringSplitHeads: 1,
+  SparringMergeHeads: 1,
+  SparringTargetLogProbs: 2,
+  SparringTargetLogProbsGrad: 1,
+} as const;
+type FusedKernel = keyof typeof FUSED_KERNELS;
+
+/** `sizes` and `factor` as the op's description has them. */
+export interface FusedAttributes {
+  sizes?: readonly number[];
+  factor?: number;
+}
+
+/** Whether the current engine has the fused ops. */
+export const hasFused = (): boolean => tf.getKernel('SparringRmsNorm', tf.getBackend()) !== undefined;
+
+function run(name: FusedKernel, inputs: { [name: string]: Tensor }, attributes: FusedAttributes = {}): Tensor[] {
+  const made = tf.engine().runKernel(name, inputs, attributes as tf.NamedAttrMap) as Tensor | Tensor[];
+  return Array.isArray(made) ? made : [made];
+}
+
+const one = (...given: Parameters<typeof run>): Tensor => run(...given)[0] as Tensor;
+
+/** x / sqrt(mean(x^2) + epsilon) * weight over rows. x [N, D], weight [D] -> [N, D] */
+export const rmsNorm = (x: Tensor2D, weight: Tensor1D, epsilon: number): Tensor2D =>
+  one('SparringRmsNorm', { x, weight }, { factor: epsilon }) as Tensor2D;
+
+/** sum = x + added, and rmsNorm(sum). */
+export function addRmsNorm(
+  x: Tensor2D,
+  added: Tensor2D,
+  weight: Tensor1D,
+  epsilon: number,
+): { sum: Tensor2D; normed: Tensor2D } {
+  const [sum, normed] = run('SparringAddRmsNorm', { x, added, weight }, { factor: epsilon });
+  return { sum: sum as Tensor2D, normed: normed as Tensor2D };
+}
+
+/** silu(gate) * up. Any shape, the same of both. */
+export const swiglu = (gate: Tensor2D, up: Tensor2D): Tensor2D => one('SparringSwiglu', { gate, up }) as Tensor2D;
+
+/** Softmax over the keys that a query sees, exactly 0 elsewhere. scores [A, G * T, S], query t at the place past + t; `window` 0: none. */
+export const causalSoftmax = (scores: Tensor3D, length: number, past: number, window: number): Tensor3D =>
+  one('SparringCausalSoftmax', { scores }, { sizes: [length, past, window] }) as Tensor3D;
+
+/** How flat rows of heads and the layout of the attention's products belong together. */
+export interface HeadLayout {
+  batch: number;
+  heads: number;
+  keyValueHeads: number;
+  headDim: number;
+  /** How many numbers of a head are turned by cos and sin; 0: none. */
+  rotary: number;
+  /** What the numbers are multiplied by. */
+  scale: number;
+}
+
+const headSizes = ({ batch, heads, keyValueHeads, headDim, rotary, scale }: HeadLayout): FusedAttributes => ({
+  sizes: [batch, heads, keyValueHeads, headDim, rotary],
+  factor: scale,
+});
+
+/** [B * T, n * hd] -> [B * KV, n / KV * T, hd], turned by its positions. cos, sin [1 or B, T, hd] */
+export const splitHeads = (x: Tensor2D, cos: Tensor3D, sin: Tensor3D, layout: HeadLayout): Tensor3D =>
+  one('SparringSplitHeads', { x, cos, sin }, headSizes(layout)) as Tensor3D;
+
+/** [B * KV, n / KV * T, hd] -> [B * T, n * hd], turned back. */
+export const mergeHeads = (x: Tensor3D, cos: Tensor3D, sin: Tensor3D, layout: HeadLayout): Tensor2D =>
+  one('SparringMergeHeads', { x, cos, sin }, headSizes(layout)) as Tensor2D;
+
+/** log p of each row's id, in nats. logits [N, V], ids [N] int32 -> [N] */
+export const fusedTargetLogProbs = (logits: Tensor2D, ids: Tensor1D): Tensor1D =>
+  one('SparringTargetLogProbs', { logits, ids }) as Tensor1D;
+
+/** Registers the gradients with TensorFlow.js. */
+export function registerFusedGradients(): void {
+  const attributesOf = (attrs: tf.NamedAttrMap) => attrs as FusedAttributes;
+  /** Of dy [N, D] at x: what the norm's weight gets. */
+  const weightGradient = (dy: Tensor, x: Tensor, weight: Tensor, attrs: tf.NamedAttrMap) => () =>
+    tf.sum(tf.mul(dy, one('SparringRmsNorm', { x, weight: tf.onesLike(weight) }, attributesOf(attrs))), 0);
+  tf.registerGradient({
+    kernelName: 'SparringRmsNorm',
+    inputsToSave: ['x', 'weight'],
+    gradFunc: (dy, saved, attrs) => {
+      const [x, weight] = saved as [Tensor, Tensor];
+      return {
+        x: () => one('SparringRmsNormGrad', { dy: dy as Tensor, x, weight }, attributesOf(attrs)),
+        weight: weightGradient(dy as Tensor, x, weight, attrs),
+      };
+    },
+  });
+  tf.registerGradient({
+    kernelName: 'SparringAddRmsNorm',
+    inputsToSave: ['weight'],
+    outputsToSave: [true, false],
+    gradFunc: (dys, saved, attrs) => {
+      const [dsum, dy] = dys as Tensor[] as [Tensor, Tensor];
+      const [weight, sum] = saved as [Tensor, Tensor];
+      const made = one('SparringAddRmsNormGrad', { dsum, dy, sum, weight }, attributesOf(attrs));
+      const take = taken([made, tf.clone(made)]);
+      return { x: () => take(0), added: () => take(1), weight: weightGradient(dy, sum, weight, attrs) };
+    },
+  });
+  tf.registerGradient({
+    kernelName: 'SparringSwiglu',
+    inputsToSave: ['gate', 'up'],
+    gradFunc: (dy, saved) => {
+      const [gate, up] = saved as [Tensor, Tensor];
+      const take = taken(run('SparringSwigluGrad', { dy: dy as Tensor, gate, up }));
+      return { gate: () => take(0), up: () => take(1) };
+    },
+  });
+  tf.registerGradient({
+    kernelName: 'SparringCausalSoftmax',
+    outputsToSave: [true],
+    gradFunc: (dy, saved, attrs) => ({
+      scores: () => one('SparringCausalSoftmaxGrad', { dy: dy as Tensor, y: saved[0] as Tensor }, attributesOf(attrs)),
+    }),
+  });
+  for (const [name, back] of [
+    ['SparringSplitHeads', 'SparringMergeHeads'],
+    ['SparringMergeHeads', 'SparringSplitHeads'],
+  ] as const)
+    tf.registerGradient({
+      kernelName: name,
+      inputsToSave: ['cos', 'sin'],
+      gradFunc: (dy, saved, attrs) => {
+        const [cos, sin] = saved as [Tensor, Tensor];
+        return { x: () => one(back, { x: dy as Tensor, cos, sin }, attributesOf(attrs)) };
+      },
+    });
+  tf.registerGradient({
+    kernelName: 'SparringTargetLogProbs',
+    inputsToSave: ['logits', 'ids'],
+    outputsToSave: [false, true],
+    gradFunc: (dys, saved) => {
+      const [logits, ids, logSums] = saved as [Tensor, Tensor, Tensor];
+      const dy = (dys as Tensor[])[0] as Tensor;
+      return { logits: () => one('SparringTargetLogProbsGrad', { dy, logits, log_sums: logSums, ids }) };
+    },
+  });
+}
+
+/**
+ * Gradients of several inputs that one op gives: each taken by whoever asks, what nobody asks for is freed with the whole backward pass.
+ */
+function taken(made: readonly Tensor[]): (which: number) => Tensor {
+  return (which) => {
+    const found = made[which] as Tensor;
+    const given = tf.clone(found);
+    found.dispose();
+    return given;
+  };
+}

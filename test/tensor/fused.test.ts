@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+import * as fused from '../../src/tensor/fused';
+import { jit } from '../../src/tensor/jit';
+import { assertBalanced } from '../../src/tensor/memory';
+import { assertClose } from './close';
+import { forEachEngine } from './engines';
+
+/** Numbers that are no whole ones, of no order, the same each time. */
+const wave = (shape: number[], speed: number): tf.Tensor =>
+  tf.tensor(
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => 2 * Math.sin(i * speed + speed)),
+    shape,
+  );
+
+type Function = (inputs: tf.Tensor[]) => tf.Tensor;
+
+/** Value and gradients of both, weighted by other numbers, are equal; as one function as well. */
+async function assertSame(inputs: tf.Tensor[], differentiable: number, one: Function, plain: Function): Promise<void> {
+  const weigh = (of: Function) => (given: tf.Tensor[]) => {
+    const y = of(given);
+    return tf.sum(tf.mul(y, wave(y.shape, 0.77)));
+  };
+  const valueAndGradients = (of: Function) =>
+    tf.tidy(() => {
+      const rest = inputs.slice(differentiable);
+      const { grads } = tf.valueAndGrads((...xs: tf.Tensor[]) => weigh(of)([...xs, ...rest]) as tf.Scalar)(
+        inputs.slice(0, differentiable),
+      );
+      return [of(inputs), ...grads].map((tensor) => [...tensor.dataSync()]);
+    });
+  await assertBalanced(() => {
+    const wanted = valueAndGradients(plain);
+    tf.tidy(() => {
+      for (const [i, numbers] of valueAndGradients(one).entries())
+        assertClose(tf.tensor1d(numbers), wanted[i] as number[], 3e-6);
+    });
+    const owner = {};
+    const compiled = jit(owner, 'test', { inputs }, (args) => ({ y: one(args.inputs) }));
+    assertClose(compiled.y, wanted[0] as number[], 3e-6);
+    compiled.y.dispose();
+  });
+}
+
+forEachEngine((check) => {
+  const only = (name: string, work: () => Promise<void>) =>
+    check(name, async () => {
+      if (!fused.hasFused()) assert.notEqual(tf.getBackend(), 'tensorflow', 'the native engine has fused ops');
+      else await work();
+    });
+
+  for (const [rows, size] of [
+    [3, 37],
+    [1, 16],
+    [70, 384],
+  ] as const) {
+    only(`the norm of ${rows} rows of ${size}, alone and with a sum before it, is the plain formula`, async () => {
+      const norm = (x: tf.Tensor, w: tf.Tensor) =>
+        tf.mul(tf.div(x, tf.sqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-5))), w);
+      const [x, more, w] = [wave([rows, size], 0.31), wave([rows, size], 0.57), wave([size], 0.9)];
+      await assertSame(
+        [x, w],
+        2,
+        ([a, b]) => fused.rmsNorm(a as tf.Tensor2D, b as tf.Tensor1D, 1e-5),
+        ([a, b]) => norm(a as tf.Tensor, b as tf.Tensor),
+      );
+      await assertSame(
+        [x, more, w],
+        3,
+        ([a, b, c]) => {
+          const both = fused.addRmsNorm(a as tf.Tensor2D, b as tf.Tensor2D, c as tf.Tensor1D, 1e-5);
+          return tf.concat([both.sum, both.normed]);
+        },
+        ([a, b, c]) => {
+          const sum = tf.add(a as tf.Tensor, b as tf.Tensor);
+          return tf.concat([sum, norm(sum, c as tf.Tensor)]);
+        },
+      );
+      tf.dispose([x, more, w]);
+    });
+  }
+
+  only('silu(gate) * up is the plain formula, far from zero too', async () => {
+    const [gate, up] = [tf.mul(wave([5, 333], 0.23), 60), wave([5, 333], 0.41)];
+    await assertSame(
+      [gate, up],
+      2,
+      ([a, b]) => fused.swiglu(a as tf.Tensor2D, b as tf.Tensor2D),
+      ([a, b]) => tf.mul(tf.mul(a as tf.Tensor, tf.sigmoid(a as tf.Tensor)), b as tf.Tensor),
+    );
+    tf.dispose([gate, up]);
+  });
+
+  for (const [length, past, window] of [
+    [9, 0, 0],
+    [21, 40, 0],
+    [9, 0, 4],
+    [3, 30, 7],
+    [1, 5, 0],
+  ] as const)
+    only(`softmax over what ${length} queries behind ${past} see, window ${window}`, async () => {
+      const seen = past + length;
+      const mask = tf.tidy(() =>
+        tf.tensor2d(
+          Array.from({ length }, (_, t) =>
+            Array.from({ length: seen }, (_, s) =>
+              s <= past + t && (window === 0 || s > past + t - window) ? 0 : -1e9,
+            ),
+          ),
+        ),
+      );
+      const scores = wave([4, 2 * length, seen], 0.37);
+      await assertSame(
+        [scores],
+        1,
+        ([a]) => fused.causalSoftmax(a as tf.Tensor3D, length, past, window),
+        ([a]) =>
+          tf.reshape(tf.softmax(tf.add(tf.reshape(a as tf.Tensor, [4, 2, length, seen]), mask)), [4, 2 * length, seen]),
+      );
+      tf.dispose([scores, mask]);
+    });
+
+  for (const [rotary, tables] of [
+    [8, 1],
+    [4, 1],
+    [8, 2],
+    [0, 1],
+  ] as const)
+    only(`heads are laid out and turned by ${rotary} of 8 numbers, ${tables} tables; and back`, async () => {
+      const layout = { batch: 2, heads: 6, keyValueHeads: 3, headDim: 8, rotary, scale: 0.7 };
+      const [length, size] = [5, 8];
+      const [x, cos, sin] = [
+        wave([2 * length, 48], 0.29),
+        wave([tables, length, size], 0.3),
+        wave([tables, length, size], 0.7),
+      ];
+      const half = rotary / 2;
+      const turned = (heads: tf.Tensor) => {
+        const [a, b, rest] = tf.split(heads, [half, half, size - rotary], 3) as [tf.Tensor, tf.Tensor, tf.Tensor];
+        const angle = (table: tf.Tensor) =>
+          tf.slice(tf.reshape(table, [tables, length, 1, size]), 0, [tables, length, 1, rotary]);
+        const straight = tf.mul(tf.concat([a, b], 3), angle(cos));
+        return tf.concat([tf.add(straight, tf.mul(tf.concat([tf.neg(b), a], 3), angle(sin))), rest], 3);
+      };
+      await assertSame(
+        [x],
+        1,
+        ([a]) => fused.splitHeads(a as tf.Tensor2D, cos as tf.Tensor3D, sin as tf.Tensor3D, layout),
+        ([a]) => {
+          const four = tf.reshape(a as tf.Tensor, [2, length, 6, size]);
+          const all = tf.mul(rotary > 0 ? turned(four) : four, 0.7);
+          return tf.reshape(tf.transpose(all, [0, 2, 1, 3]), [6, 2 * length, size]);
+        },
+      );
+      const heads = wave([6, 2 * length, size], 0.17);
+      const straight = { ...layout, rotary: 0, scale: 1 };
+      await assertSame(
+        [heads],
+        1,
+        ([a]) => fused.mergeHeads(a as tf.Tensor3D, cos as tf.Tensor3D, sin as tf.Tensor3D, straight),
+        ([a]) =>
+          tf.reshape(tf.transpose(tf.reshape(a as tf.Tensor, [2, 6, length, size]), [0, 2, 1, 3]), [2 * length, 48]),
+      );
+      tf.dispose([x, cos, sin, heads]);
+    });
+
+  only('what does not fit is an error that names the op, run at once or recorded', async () => {
+    const [x, w] = [wave([2, 3], 1), wave([4], 1)];
+    assert.throws(() => fused.rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 0), /SparringRmsNorm takes rows/);
+    const logits = wave([2, 3], 1) as tf.Tensor2D;
+    const ids = tf.tensor1d([1, 3], 'int32');
+    assert.throws(() => fused.fusedTargetLogProbs(logits, ids), /SparringTargetLogProbs was given the id 3 of 3/);
+    const scores = wave([1, 4, 5], 1) as tf.Tensor3D;
+    assert.throws(() => fused.causalSoftmax(scores, 3, 2, 0), /sizes that do not fit/);
+    assert.throws(() => fused.causalSoftmax(scores, 4, -1, 0), /the size -1/);
+    tf.dispose([x, w, logits, ids, scores]);
+  });
+});
