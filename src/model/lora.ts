@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
 import { Random } from '../base/random';
-import { dropoutMask } from './dropout';
+import { type Dropout, dropped } from './dropout';
 import type { LinearRole } from './family';
 import { type LinearLayer, linearLayers, modulePath } from './linearLayers';
 import type { DecoderConfig, LayerWeights, Linear, LoraFactors, Weights } from './model';
@@ -27,10 +27,10 @@ export interface Adapter {
   factors: { readonly [module: string]: LoraFactors };
 }
 
-/** An adapter as one forward pass uses it. Passes with the same seed and counter drop the same numbers. */
+/** An adapter as one forward pass uses it. */
 export interface AdapterRun {
   adapter: Adapter;
-  dropout?: { rate: number; seed: number; counter: number };
+  dropout?: Dropout;
 }
 
 /**
@@ -124,8 +124,8 @@ function linear(x: tf.Tensor2D, layer: Linear, module: string, run?: AdapterRun)
   if (beside) y = tf.add(y, throughFactors(x, beside));
   const factors = run?.adapter.factors[module];
   if (!run || !factors) return y as tf.Tensor2D;
-  const input = run.dropout && run.dropout.rate > 0 ? tf.mul(x, dropoutMask(x.shape, module, run.dropout)) : x;
-  return tf.add(y, throughFactors(input as tf.Tensor2D, factors));
+  const input = run.dropout ? dropped(x, module, run.dropout) : x;
+  return tf.add(y, throughFactors(input, factors));
 }
 
 function throughFactors(x: tf.Tensor2D, { a, b, scale }: LoraFactors): tf.Tensor2D {

@@ -2,6 +2,7 @@ import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Adapter, type AdapterRun, adapterParameters, withParameters } from '../model/lora';
 import type { DecoderConfig } from '../model/model';
+import { hasFused } from '../tensor/fused';
 import { jit } from '../tensor/jit';
 import type { TensorRecord } from '../tensor/optimizer';
 
@@ -33,16 +34,25 @@ export function differentiate<Args extends object, Loss extends { total: Scalar 
   args: Args,
   lossOf: (run: AdapterRun, args: Args) => Loss,
 ): { loss: Loss; gradients: TensorRecord } {
-  const all = { parameters: orderedParameters(adapter), args };
+  const keyTensor = dropout && tf.tensor1d([dropout.key], 'int32');
+  const all = { parameters: orderedParameters(adapter), args, keyTensor };
   const compute = (given: typeof all) =>
-    gradientsOf(given.parameters, (parameters) =>
-      lossOf({ adapter: withParameters(adapter, parameters), dropout }, given.args),
-    );
-  // Dropout's masks are made in JavaScript, anew for every step.
-  if (dropout) return compute(all);
-  const scales = Object.values(adapter.factors).map(({ scale }) => scale);
-  return jit(config, `${key} ${JSON.stringify([...new Set(scales)])} ${scales.length}`, all, compute);
+    gradientsOf(given.parameters, (parameters) => {
+      const run = { adapter: withParameters(adapter, parameters), dropout: dropout && { ...dropout, ...keyOf(given) } };
+      return lossOf(run, given.args);
+    });
+  try {
+    // Without the fused op dropout's masks are made in JavaScript, anew for every step.
+    if (dropout && !hasFused()) return compute(all);
+    const scales = Object.values(adapter.factors).map(({ scale }) => scale);
+    const numbers = JSON.stringify([dropout?.rate, scales.length, ...new Set(scales)]);
+    return jit(config, `${key} ${numbers}`, all, compute);
+  } finally {
+    tf.dispose(keyTensor ?? []);
+  }
 }
+
+const keyOf = ({ keyTensor }: { keyTensor?: tf.Tensor1D }) => ({ keyTensor });
 
 function gradientsOf<Loss extends { total: Scalar }>(
   parameters: TensorRecord,

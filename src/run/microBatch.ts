@@ -12,6 +12,7 @@ import { orderReferences, type Reference } from '../defense/reference';
 import { sftLoss } from '../defense/sft';
 import type { CapoOptions } from '../experiment/schema';
 import { embed } from '../model/decoder';
+import { dropoutKey } from '../model/dropout';
 import { type Adapter, type AdapterRun, freeMerged, mergeAdapter } from '../model/lora';
 import type { TensorRecord } from '../tensor/optimizer';
 import { addGradients, differentiate } from './differentiate';
@@ -50,7 +51,7 @@ export async function microGradients(
 ): Promise<MicroResult> {
   const { lora, seed } = setup.resolved;
   const dropout = (group: number) =>
-    lora.dropout > 0 ? { rate: lora.dropout, seed, counter: 2 * index + group } : undefined;
+    lora.dropout > 0 ? { rate: lora.dropout, key: dropoutKey(seed, 2 * index + group) } : undefined;
   const groups: MicroResult[] = [];
   if (micro.adversarial.length > 0)
     groups.push(await adversarialGradients(setup, adapter, micro.adversarial, index, dropout(0), references));

@@ -1,7 +1,7 @@
 import type { Scalar } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { withParameters } from '../model/lora';
-import { clipByGlobalNorm, type TensorRecord } from '../tensor/optimizer';
+import { clipScale, type TensorRecord } from '../tensor/optimizer';
 import type { TrainState } from './checkpoint';
 import { orderedParameters } from './differentiate';
 
@@ -14,9 +14,8 @@ export function update(
 ): Scalar {
   const old = orderedParameters(state.adapter);
   const { next, norm } = tf.tidy(() => {
-    const mean = Object.fromEntries(Object.entries(sum).map(([name, grad]) => [name, tf.div(grad, accumulation)]));
-    const clipped = clipByGlobalNorm(mean, clipNorm);
-    return { next: state.optimizer.step(old, clipped.grads, rate), norm: clipped.norm };
+    const { scale, norm: before } = clipScale(sum, clipNorm, accumulation);
+    return { next: state.optimizer.step(old, sum, rate, scale), norm: before };
   });
   state.adapter = withParameters(state.adapter, next);
   tf.dispose([old, sum]);

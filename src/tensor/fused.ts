@@ -18,6 +18,8 @@ export const FUSED_KERNELS = {
   SparringMergeHeads: 1,
   SparringTargetLogProbs: 2,
   SparringTargetLogProbsGrad: 1,
+  SparringDropout: 1,
+  SparringAdamw: 3,
 } as const;
 type FusedKernel = keyof typeof FUSED_KERNELS;
 
@@ -88,6 +90,29 @@ export const mergeHeads = (x: Tensor3D, cos: Tensor3D, sin: Tensor3D, layout: He
 export const fusedTargetLogProbs = (logits: Tensor2D, ids: Tensor1D): Tensor1D =>
   one('SparringTargetLogProbs', { logits, ids }) as Tensor1D;
 
+/** x with the numbers dropped that key [1] int32 and the module's number say, the others times 1 / (1 - rate): src/model/dropout.ts. */
+export const fusedDropout = (x: Tensor2D, key: Tensor1D, module: number, rate: number): Tensor2D =>
+  one('SparringDropout', { x, key }, { sizes: [module], factor: rate }) as Tensor2D;
+
+/**
+ * One AdamW step. numbers [7]: what the gradient is multiplied by, beta1, beta2, epsilon, 1 - rate * decay, sqrt(1 - beta2^step),
+ * -rate / (1 - beta1^step).
+ */
+export function fusedAdamW(inputs: {
+  parameter: Tensor;
+  grad: Tensor;
+  first: Tensor;
+  second: Tensor;
+  numbers: Tensor1D;
+}): {
+  parameter: Tensor;
+  first: Tensor;
+  second: Tensor;
+} {
+  const [parameter, first, second] = run('SparringAdamw', inputs) as [Tensor, Tensor, Tensor];
+  return { parameter, first, second };
+}
+
 /** Registers the gradients with TensorFlow.js. */
 export function registerFusedGradients(): void {
   const attributesOf = (attrs: tf.NamedAttrMap) => attrs as FusedAttributes;
@@ -145,6 +170,13 @@ export function registerFusedGradients(): void {
         return { x: () => one(back, { x: dy as Tensor, cos, sin }, attributesOf(attrs)) };
       },
     });
+  tf.registerGradient({
+    kernelName: 'SparringDropout',
+    inputsToSave: ['key'],
+    gradFunc: (dy, saved, attrs) => ({
+      x: () => one('SparringDropout', { x: dy as Tensor, key: saved[0] as Tensor }, attributesOf(attrs)),
+    }),
+  });
   tf.registerGradient({
     kernelName: 'SparringTargetLogProbs',
     inputsToSave: ['logits', 'ids'],

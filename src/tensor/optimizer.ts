@@ -1,5 +1,6 @@
-import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedAdamW, hasFused } from './fused';
 
 export type TensorRecord = { [name: string]: Tensor };
 
@@ -12,18 +13,37 @@ export interface AdamWOptions {
   weightDecay?: number;
 }
 
+/** What one Adam update takes; `scale`: what the gradient is multiplied by first. */
+interface AdamInput {
+  parameter: Tensor;
+  grad: Tensor;
+  first: Tensor;
+  second: Tensor;
+  scale?: Scalar;
+}
+
 /** One bias-corrected Adam update in the order of PyTorch's arithmetic. All new tensors; the caller owns them. */
 function adamUpdate(
-  given: { parameter: Tensor; grad: Tensor; first: Tensor; second: Tensor },
+  given: AdamInput,
   { learningRate, beta1, beta2, epsilon, weightDecay }: Required<AdamWOptions>,
   step: number,
 ): { parameter: Tensor; first: Tensor; second: Tensor } {
+  const root = Math.sqrt(1 - beta2 ** step);
+  const rate = -learningRate / (1 - beta1 ** step);
+  const keep = 1 - learningRate * weightDecay;
   return tf.tidy(() => {
-    const first = tf.add(given.first, tf.mul(1 - beta1, tf.sub(given.grad, given.first)));
-    const second = tf.add(tf.mul(given.second, beta2), tf.mul(tf.square(given.grad), 1 - beta2));
-    const denominator = tf.add(tf.div(tf.sqrt(second), Math.sqrt(1 - beta2 ** step)), epsilon);
-    const move = tf.mul(tf.div(first, denominator), -learningRate / (1 - beta1 ** step));
-    const kept = weightDecay === 0 ? given.parameter : tf.mul(given.parameter, 1 - learningRate * weightDecay);
+    if (hasFused()) {
+      const { parameter, grad, first, second, scale = tf.scalar(1) } = given;
+      const rest = tf.tensor1d([beta1, beta2, epsilon, keep, root, rate]);
+      const numbers = tf.concat([tf.reshape(scale, [1]), rest]) as Tensor1D;
+      return fusedAdamW({ parameter, grad, first, second, numbers });
+    }
+    const grad = given.scale ? tf.mul(given.grad, given.scale) : given.grad;
+    const first = tf.add(given.first, tf.mul(1 - beta1, tf.sub(grad, given.first)));
+    const second = tf.add(tf.mul(given.second, beta2), tf.mul(tf.square(grad), 1 - beta2));
+    const denominator = tf.add(tf.div(tf.sqrt(second), root), epsilon);
+    const move = tf.mul(tf.div(first, denominator), rate);
+    const kept = weightDecay === 0 ? given.parameter : tf.mul(given.parameter, keep);
     return { parameter: tf.add(kept, move), first, second };
   });
 }
@@ -38,15 +58,23 @@ export class AdamW {
     this.options = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, ...options };
   }
 
-  /** New parameters, which the caller owns; the given ones stay. Throws when a parameter has no gradient. */
-  step(parameters: TensorRecord, grads: TensorRecord, learningRate = this.options.learningRate): TensorRecord {
+  /**
+   * New parameters, which the caller owns; the given ones stay. `scale` multiplies every gradient: clipScale. Throws when a parameter has no
+   * gradient.
+   */
+  step(
+    parameters: TensorRecord,
+    grads: TensorRecord,
+    learningRate = this.options.learningRate,
+    scale?: Scalar,
+  ): TensorRecord {
     this.steps++;
     const result: TensorRecord = {};
     for (const [name, parameter] of Object.entries(parameters)) {
       const grad = grads[name];
       if (grad === undefined) throw new Error(`AdamW was given no gradient of ${name}`);
       const old = this.moments[name] ?? { first: tf.zerosLike(parameter), second: tf.zerosLike(parameter) };
-      const next = adamUpdate({ parameter, grad, ...old }, { ...this.options, learningRate }, this.steps);
+      const next = adamUpdate({ parameter, grad, scale, ...old }, { ...this.options, learningRate }, this.steps);
       tf.dispose(old);
       this.moments[name] = { first: tf.keep(next.first), second: tf.keep(next.second) };
       result[name] = next.parameter;
@@ -86,17 +114,15 @@ export class AdamW {
 }
 
 /**
- * Scales all gradients together so that their joint L2 norm is at most `maxNorm`, as torch.nn.utils.clip_grad_norm_ does. Returns new
- * tensors and the norm before clipping, a scalar; the caller owns all of them.
+ * What gradients, sums of `divisor` of them, are to be multiplied by to become means whose joint L2 norm is at most `maxNorm`, as
+ * torch.nn.utils.clip_grad_norm_ does; and the norm of the means before clipping. Two new scalars; the caller owns them.
  */
-export function clipByGlobalNorm(grads: TensorRecord, maxNorm: number): { grads: TensorRecord; norm: Scalar } {
+export function clipScale(grads: TensorRecord, maxNorm: number, divisor = 1): { scale: Scalar; norm: Scalar } {
   return tf.tidy(() => {
-    const norm = tf.sqrt(tf.addN(Object.values(grads).map((grad) => tf.sum(tf.square(grad))))) as Scalar;
+    const sum = tf.sqrt(tf.addN(Object.values(grads).map((grad) => tf.sum(tf.square(grad)))));
+    const norm = tf.div(sum, divisor) as Scalar;
     const factor = tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1);
-    return {
-      grads: Object.fromEntries(Object.entries(grads).map(([name, grad]) => [name, tf.mul(grad, factor)])),
-      norm,
-    };
+    return { scale: tf.div(factor, divisor) as Scalar, norm };
   });
 }
 

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../src/base/problem';
 import { encodeAdapter, loadAdapter, saveAdapter } from '../../src/model/adapter';
 import { decode, embed, logits } from '../../src/model/decoder';
-import { dropoutMask } from '../../src/model/dropout';
+import { dropoutKey, dropoutMask } from '../../src/model/dropout';
 import {
   type Adapter,
   type AdapterRun,
@@ -133,11 +133,11 @@ test('dropout is given by seed and counter', async () => {
   const adapter = loadAdapter(adapterFolder, model.config);
   const row = rows[0]!;
   const pass = (seed: number, counter: number, rate = 0.5) =>
-    rowLogits(model, row, { adapter, dropout: { rate, seed, counter } }).dataSync();
+    rowLogits(model, row, { adapter, dropout: { rate, key: dropoutKey(seed, counter) } }).dataSync();
   assert.deepEqual(pass(1, 1), pass(1, 1));
   assert.ok(farthest(pass(1, 1), pass(1, 2)) > 1e-3);
   assert.ok(farthest(pass(1, 1), pass(2, 1)) > 1e-3);
-  const mask = dropoutMask([501, 33], 'x', { rate: 0.1, seed: 1, counter: 1 }).dataSync();
+  const mask = dropoutMask([501, 33], 'x', { rate: 0.1, key: dropoutKey(1, 1) }).dataSync();
   const dropped = mask.filter((value) => value === 0).length / mask.length;
   assert.ok(Math.abs(dropped - 0.1) < 0.01);
   assert.ok(mask.every((value) => value === 0 || value === Math.fround(1 / 0.9)));

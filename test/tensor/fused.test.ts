@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
+import { dropoutKey, dropoutMask, dropped } from '../../src/model/dropout';
 import * as fused from '../../src/tensor/fused';
 import { jit } from '../../src/tensor/jit';
 import { assertBalanced } from '../../src/tensor/memory';
@@ -163,6 +164,22 @@ forEachEngine((check) => {
       );
       tf.dispose([x, cos, sin, heads]);
     });
+
+  only('dropout drops what the mask of the other engines drops', async () => {
+    const x = wave([41, 30], 0.2);
+    for (const key of [5, -(2 ** 31), dropoutKey(3, 8)]) {
+      const keyTensor = tf.tensor1d([key], 'int32');
+      const rate = 0.1;
+      await assertSame(
+        [x],
+        1,
+        ([a]) => dropped(a as tf.Tensor2D, 'model.layers.1.mlp.down_proj', { rate, key, keyTensor }),
+        ([a]) => tf.mul(a as tf.Tensor, dropoutMask([41, 30], 'model.layers.1.mlp.down_proj', { rate, key })),
+      );
+      keyTensor.dispose();
+    }
+    x.dispose();
+  });
 
   only('what does not fit is an error that names the op, run at once or recorded', async () => {
     const [x, w] = [wave([2, 3], 1), wave([4], 1)];

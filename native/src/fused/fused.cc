@@ -30,6 +30,8 @@ const std::vector<FusedOp>& all() {
       {"SparringMergeHeads", {"x: float", "cos: float", "sin: float"}, {"y: float"}, mergeHeadsShapes, nullptr, mergeHeads},
       {"SparringTargetLogProbs", {"logits: float", "ids: int32"}, {"log_probs: float", "log_sums: float"}, targetLogProbsShapes, targetLogProbsValues, targetLogProbs},
       {"SparringTargetLogProbsGrad", {"dy: float", "logits: float", "log_sums: float", "ids: int32"}, {"dx: float"}, targetLogProbsGradShapes, targetLogProbsGradValues, targetLogProbsGrad},
+      {"SparringDropout", {"x: float", "key: int32"}, {"y: float"}, dropoutShapes, nullptr, dropout},
+      {"SparringAdamw", {"parameter: float", "grad: float", "first: float", "second: float", "numbers: float"}, {"parameter_out: float", "first_out: float", "second_out: float"}, adamwShapes, nullptr, adamw},
   };
   return *ops;
 }

@@ -61,6 +61,8 @@ FUSED(splitHeads)
 FUSED(mergeHeads)
 FUSED(targetLogProbs)
 FUSED(targetLogProbsGrad)
+FUSED(dropout)
+FUSED(adamw)
 #undef FUSED
 std::string targetLogProbsValues(const Inputs&);
 std::string targetLogProbsGradValues(const Inputs&);

@@ -15,6 +15,8 @@ const INPUTS: { readonly [name in keyof typeof FUSED_KERNELS]: readonly string[]
   SparringMergeHeads: ['x', 'cos', 'sin'],
   SparringTargetLogProbs: ['logits', 'ids'],
   SparringTargetLogProbsGrad: ['dy', 'logits', 'log_sums', 'ids'],
+  SparringDropout: ['x', 'key'],
+  SparringAdamw: ['parameter', 'grad', 'first', 'second', 'numbers'],
 };
 
 interface KernelBackend {
