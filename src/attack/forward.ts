@@ -28,11 +28,12 @@ export async function meanEmbeddingNorm(embedding: Tensor2D): Promise<number> {
  */
 export function logProbsOfTargets(
   target: Pick<Target, 'model' | 'weights'>,
-  batch: Pick<Batch, 'positions' | 'targets' | 'targetIds'>,
+  batch: Pick<Batch, 'positions' | 'targets' | 'targetIds' | 'seen' | 'shared'>,
   embeddings: Tensor3D,
   adapter?: AdapterRun,
 ): Tensor1D {
-  const { hidden } = decode(target.model, target.weights, { embeddings, select: batch.positions }, adapter);
+  const input = { embeddings, select: batch.positions, seen: batch.seen, ...batch.shared };
+  const { hidden } = decode(target.model, target.weights, input, adapter);
   const chosen = tf.reshape(hidden, [batch.targets, -1]) as Tensor2D;
   return targetLogProbs(logits(target.model.config, target.weights, chosen), batch.targetIds);
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { causalSoftmax, mergeHeads, splitHeads } from '../tensor/fused';
+import { type Causal, causalSoftmax, mergeHeads, splitHeads } from '../tensor/fused';
 import { constantsOf } from './constants';
 import { gatherRows } from './gatherRows';
 import { type LayerRun, project } from './lora';
@@ -18,7 +18,7 @@ export interface AttentionInput {
   /** Added to the scores: [1 or B, 1, T, S]; none: what `causal` says, or every query sees every key. */
   mask?: tf.Tensor4D;
   /** Where the engine has fused ops and nothing but order limits what a query sees: instead of `mask`. */
-  causal?: { past: number; window: number };
+  causal?: Causal;
   past?: { k: tf.Tensor3D; v: tf.Tensor3D };
   /** [N] int32, places in B*T: y of these only. */
   select?: tf.Tensor1D;
@@ -44,7 +44,7 @@ export function attention(
   let scores: tf.Tensor = tf.matMul(q, k, false, true);
   if (config.attentionCap) scores = softCap(scores, config.attentionCap);
   let shares: tf.Tensor3D;
-  if (causal) shares = causalSoftmax(scores as tf.Tensor3D, length, causal.past, causal.window);
+  if (causal) shares = causalSoftmax(scores as tf.Tensor3D, causal);
   else {
     if (mask) scores = tf.add(tf.reshape(scores, [batch, heads, length, seen]), mask);
     shares = tf.reshape(tf.softmax(scores), [batch * keyValueHeads, -1, seen]) as tf.Tensor3D;

@@ -3,6 +3,7 @@ import { Problem } from '../base/problem';
 import { hasFused } from '../tensor/fused';
 import { attention, causalMask, softCap } from './attention';
 import type { Cache } from './cache';
+import { constantsOf } from './constants';
 import { feedForward } from './feedForward';
 import { gatherRows } from './gatherRows';
 import type { AdapterRun } from './lora';
@@ -16,8 +17,12 @@ export interface DecoderInput {
   embeddings: tf.Tensor3D;
   /** [B, T] int32; default: 0..T-1 after what the cache holds. */
   positions?: tf.Tensor2D;
+  /** Tokens of the longest text, where it has more than what is computed here; default: those of cache and embeddings. */
+  seen?: number;
   /** Added to the attention scores, [B, T, S]; default: causal. Rows padded on the right need no other. */
   mask?: tf.Tensor3D;
+  /** [B, 2] int32, what `mask` says besides order, where that is holes alone: src/tensor/fused.ts. */
+  holes?: tf.Tensor2D;
   /** What was seen before; emptyCache() to begin one. Left as it is. */
   cache?: Cache;
   /**
@@ -49,14 +54,14 @@ export function decode(
     const { embeddings, cache } = input;
     const [batch, length, size] = embeddings.shape;
     const past = cache?.length ?? 0;
-    const seen = past + length;
+    const seen = input.seen ?? past + length;
     const positions = input.positions ?? (past > 0 ? following(batch, length, past) : undefined);
     const byKind = [false, true].map((windowed) =>
       config.windowed.includes(windowed)
         ? { ...visibility(config, input, past, windowed), ...ropeOf(config, { length, seen, positions }, windowed) }
         : {},
     );
-    const grown: Cache | undefined = cache && { layers: [], length: seen };
+    const grown: Cache | undefined = cache && { layers: [], length: past + length };
     let x = tf.reshape(withPositions(config, weights, embeddings, { seen, positions }), [
       batch * length,
       size,
@@ -112,8 +117,12 @@ function maskOf(config: DecoderConfig, input: DecoderInput, past: number, window
 
 /** What limits what a query sees: a mask, or for the fused softmax the places alone. */
 function visibility(config: DecoderConfig, input: DecoderInput, past: number, windowed: boolean) {
-  if (!hasFused() || input.mask) return { mask: maskOf(config, input, past, windowed) };
-  return { causal: { past, window: windowed ? (config.window ?? 0) : 0 } };
+  if (!hasFused() || (input.mask && !input.holes)) return { mask: maskOf(config, input, past, windowed) };
+  const [none] = constantsOf(config).get('no hole', () => [tf.tensor2d([0, 0], [1, 2], 'int32')]);
+  const length = input.embeddings.shape[1];
+  return {
+    causal: { length, past, window: windowed ? (config.window ?? 0) : 0, holes: input.holes ?? (none as tf.Tensor2D) },
+  };
 }
 
 function ropeOf(config: DecoderConfig, range: RopeRange, windowed: boolean) {

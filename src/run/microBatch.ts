@@ -4,7 +4,7 @@ import { embeddingAttack } from '../attack/embedding';
 import { logProbsOfTargets, rowMeans } from '../attack/forward';
 import { type Attacked, runAttack } from '../attack/runAttack';
 import { Random } from '../base/random';
-import { type Batch, makeBatch, partsOf } from '../data/batch';
+import { type Batch, makeBatch, packPairs, partsOf } from '../data/batch';
 import type { MicroBatch } from '../data/batches';
 import { type CapoInput, type CapoLoss, capoLoss } from '../defense/capo';
 import { type CatLoss, catLoss } from '../defense/cat';
@@ -14,6 +14,7 @@ import type { CapoOptions } from '../experiment/schema';
 import { embed } from '../model/decoder';
 import { dropoutKey } from '../model/dropout';
 import { type Adapter, type AdapterRun, freeMerged, mergeAdapter } from '../model/lora';
+import type { DecoderConfig } from '../model/model';
 import type { TensorRecord } from '../tensor/optimizer';
 import { addGradients, differentiate } from './differentiate';
 import type { Setup } from './setUp';
@@ -102,12 +103,13 @@ async function adversarialGradients(
     resolved.attack.perturb,
   );
   const safe = makeBatch(pairs.map((pair) => pair.safe));
-  // (prompt, harmful) and (prompt, safe) run as one batch; with right padding the prompt is a common prefix of both.
-  const both = makeBatch([...pairs.map((pair) => pair.harmful), ...pairs.map((pair) => pair.safe)]);
+  const both = sharesPrompts(model.config)
+    ? packPairs(pairs)
+    : makeBatch([...pairs.map((pair) => pair.harmful), ...pairs.map((pair) => pair.safe)]);
   const attacked = method.name === 'sft' ? undefined : await attackBatch(setup, adapter, harmful, index);
   const embeddings = tf.tidy(() => {
     const clean = embed(model.weights, both.ids);
-    return attacked ? (tf.add(clean, moveDelta(attacked.delta, both.length)) as Tensor3D) : clean;
+    return attacked ? (tf.add(clean, moveDelta(attacked.delta, both)) as Tensor3D) : clean;
   });
   const parts = {
     weights: model.weights,
@@ -166,14 +168,20 @@ async function attackBatch(
   }
 }
 
-/** delta [n, T1, D] of n prompts on the same prompts in 2 n longer rows, harmful ones first: [2 n, length, D], 0 elsewhere. */
-export function moveDelta(delta: Tensor3D, length: number): Tensor3D {
-  const longer = tf.pad(delta, [
+/** Whether a prompt can be computed once for both its answers: then distances of tokens are not those of their places, which windows go by. */
+const sharesPrompts = ({ windowed }: DecoderConfig): boolean => !windowed.some((it) => it);
+
+/** delta [n, T1, D] of n prompts on the same prompts in longer rows, once or, of 2 n rows, twice: [rows, length, D], 0 elsewhere. */
+export function moveDelta(delta: Tensor3D, { rows, length }: Pick<Batch, 'rows' | 'length'>): Tensor3D {
+  const [n, own] = delta.shape;
+  // Behind the prompts delta is 0, so that what a shorter row has no place for says nothing.
+  const fitting = own > length ? tf.slice(delta, [0, 0, 0], [-1, length, -1]) : delta;
+  const longer = tf.pad(fitting, [
     [0, 0],
-    [0, length - delta.shape[1]],
+    [0, Math.max(0, length - own)],
     [0, 0],
-  ]);
-  return tf.concat([longer, longer], 0) as Tensor3D;
+  ]) as Tensor3D;
+  return rows === n ? longer : (tf.concat([longer, longer], 0) as Tensor3D);
 }
 
 /** CAPO's references of these rows, [B] each: those computed up front, or under the attack with the adapter off. */

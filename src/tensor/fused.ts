@@ -57,9 +57,20 @@ export function addRmsNorm(
 /** silu(gate) * up. Any shape, the same of both. */
 export const swiglu = (gate: Tensor2D, up: Tensor2D): Tensor2D => one('SparringSwiglu', { gate, up }) as Tensor2D;
 
-/** Softmax over the keys that a query sees, exactly 0 elsewhere. scores [A, G * T, S], query t at the place past + t; `window` 0: none. */
-export const causalSoftmax = (scores: Tensor3D, length: number, past: number, window: number): Tensor3D =>
-  one('SparringCausalSoftmax', { scores }, { sizes: [length, past, window] }) as Tensor3D;
+/** What a query sees, by places alone. */
+export interface Causal {
+  /** T: queries per head. Query t stands at past + t and sees the keys up to there. */
+  length: number;
+  past: number;
+  /** Only so many of them, its own included; 0: all. */
+  window: number;
+  /** [B or 1, 2] int32: queries at or behind the second place do not see the keys from the first up to it. Equal places are no hole. */
+  holes: Tensor2D;
+}
+
+/** Softmax over the keys that a query sees, exactly 0 elsewhere. scores [A, G * T, S] */
+export const causalSoftmax = (scores: Tensor3D, { length, past, window, holes }: Causal): Tensor3D =>
+  one('SparringCausalSoftmax', { scores, holes }, { sizes: [length, past, window] }) as Tensor3D;
 
 /** How flat rows of heads and the layout of the attention's products belong together. */
 export interface HeadLayout {
@@ -153,10 +164,12 @@ export function registerFusedGradients(): void {
   });
   tf.registerGradient({
     kernelName: 'SparringCausalSoftmax',
+    inputsToSave: ['holes'],
     outputsToSave: [true],
-    gradFunc: (dy, saved, attrs) => ({
-      scores: () => one('SparringCausalSoftmaxGrad', { dy: dy as Tensor, y: saved[0] as Tensor }, attributesOf(attrs)),
-    }),
+    gradFunc: (dy, saved, attrs) => {
+      const [holes, y] = saved as [Tensor, Tensor];
+      return { scores: () => one('SparringCausalSoftmaxGrad', { dy: dy as Tensor, y, holes }, attributesOf(attrs)) };
+    },
   });
   for (const [name, back] of [
     ['SparringSplitHeads', 'SparringMergeHeads'],

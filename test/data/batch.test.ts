@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { logProbsOfTargets, rowMeans } from '../../src/attack/forward';
-import { makeBatch } from '../../src/data/batch';
+import { makeBatch, packPairs } from '../../src/data/batch';
 import { encodeChat, encodeOpening, encodePrompt, encodeText } from '../../src/data/encode';
 import { embed } from '../../src/model/decoder';
 import type { Model } from '../../src/model/model';
@@ -85,13 +85,53 @@ test('delta may move all tokens before the targets, or the user’s words alone'
   for (const perturb of ['all', 'user'] as const) {
     const batch = makeBatch([row], perturb);
     const [from, to] = perturb === 'all' ? [0, row.promptLength] : [row.userStart, row.userEnd];
-    const expected = row.ids.map((_id, t) => (t >= from && t < to ? 1 : 0));
+    // The last token is a target and no input.
+    const expected = row.ids.slice(0, -1).map((_id, t) => (t >= from && t < to ? 1 : 0));
     assert.deepEqual(Array.from(batch.perturb.dataSync()), expected);
     batch.close();
   }
 });
 
 test('delta moves onto the same tokens of both longer rows', () => {
-  const moved = tf.tidy(() => Array.from(moveDelta(tf.tensor3d([1, 2, 3, 4], [2, 2, 1]), 3).dataSync()));
+  const moved = tf.tidy(() =>
+    Array.from(moveDelta(tf.tensor3d([1, 2, 3, 4], [2, 2, 1]), { rows: 4, length: 3 }).dataSync()),
+  );
   assert.deepEqual(moved, [1, 2, 0, 3, 4, 0, 1, 2, 0, 3, 4, 0]);
+  const once = tf.tidy(() =>
+    Array.from(moveDelta(tf.tensor3d([1, 2, 3, 4], [2, 2, 1]), { rows: 2, length: 3 }).dataSync()),
+  );
+  assert.deepEqual(once, [1, 2, 0, 3, 4, 0]);
+});
+
+test('two answers behind one prompt have the log-probabilities and gradients that they have in rows of their own', () => {
+  const pairs = [
+    ['What is it?', 'It is the gate of iron.', 'No.'],
+    ['Who?', 'I.', 'It is the gate.'],
+    ['What is the gate?', 'It is.', 'It is.'],
+  ].map(([prompt, harmful, safe]) => ({
+    harmful: encodeChat(model, prompt as string, harmful as string) ?? assert.fail(),
+    safe: encodeChat(model, prompt as string, safe as string) ?? assert.fail(),
+  }));
+  const shared = packPairs(pairs);
+  const apart = makeBatch([...pairs.map((pair) => pair.harmful), ...pairs.map((pair) => pair.safe)]);
+  assert.deepEqual([...shared.targetIds.dataSync()], [...apart.targetIds.dataSync()]);
+  assert.ok(shared.length < apart.length + 7);
+  const results = [shared, apart].map((batch) =>
+    tf.tidy(() => {
+      const { value, grad } = tf.valueAndGrad((delta) => {
+        const moved = moveDelta(delta as tf.Tensor3D, batch);
+        const embeddings = tf.add(embed(model.weights, batch.ids), moved) as tf.Tensor3D;
+        const values = logProbsOfTargets({ model, weights: model.weights }, batch, embeddings);
+        return tf.sum(tf.mul(values, tf.range(1, batch.targets + 1, 1))) as tf.Scalar;
+      })(tf.zeros([3, 4, model.config.hiddenSize]));
+      const embeddings = embed(model.weights, batch.ids);
+      const values = logProbsOfTargets({ model, weights: model.weights }, batch, embeddings);
+      return [values, grad, value].map((tensor) => tensor.dataSync());
+    }),
+  );
+  const [together, alone] = results as [Float32Array[], Float32Array[]];
+  assert.ok(farthest(together[0] ?? [], alone[0] ?? []) < 2e-5);
+  assert.ok(farthest(together[1] ?? [], alone[1] ?? []) < 2e-3, `${farthest(together[1] ?? [], alone[1] ?? [])}`);
+  shared.close();
+  apart.close();
 });

@@ -167,7 +167,10 @@ function checkFamily(
     const found = await runAttack(embeddingAttack, target, batch, options, new Random(1, 'attack'));
     const values = found.delta.dataSync();
     const d = model.config.hiddenSize;
-    const delta = targetStarts.flatMap((start, i) => Array.from(values.slice(i * width * d, (i * width + start) * d)));
+    const { length } = batch;
+    const delta = targetStarts.flatMap((start, i) =>
+      Array.from(values.slice(i * length * d, (i * length + start) * d)),
+    );
     const wanted = expected('delta');
     const equal = delta.filter((value, i) => Math.abs(value - (wanted[i] as number)) < 1e-5).length;
     assert.ok(equal >= 0.995 * wanted.length, `${equal} of ${wanted.length} numbers are equal`);

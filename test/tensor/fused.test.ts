@@ -111,14 +111,15 @@ forEachEngine((check) => {
         ),
       );
       const scores = wave([4, 2 * length, seen], 0.37);
+      const holes = tf.tensor2d([[0, 0]], [1, 2], 'int32');
       await assertSame(
         [scores],
         1,
-        ([a]) => fused.causalSoftmax(a as tf.Tensor3D, length, past, window),
+        ([a]) => fused.causalSoftmax(a as tf.Tensor3D, { length, past, window, holes }),
         ([a]) =>
           tf.reshape(tf.softmax(tf.add(tf.reshape(a as tf.Tensor, [4, 2, length, seen]), mask)), [4, 2 * length, seen]),
       );
-      tf.dispose([scores, mask]);
+      tf.dispose([scores, mask, holes]);
     });
 
   for (const [rotary, tables] of [
@@ -181,6 +182,36 @@ forEachEngine((check) => {
     x.dispose();
   });
 
+  only('two answers behind one prompt do not see one another', async () => {
+    // Two rows of 9 places: prompts of 3 and 4, answers of 2 and 3, then the other answer; the second row has no hole's end inside.
+    const [rows, kv, group, length] = [2, 3, 2, 9];
+    const places = [
+      [3, 5],
+      [4, 7],
+    ] as const;
+    const holes = tf.tensor2d(places.flat(), [2, 2], 'int32');
+    const mask = tf.tensor4d(
+      places.flatMap(([from, to]) =>
+        Array.from({ length: length * length }, (_, i) => {
+          const [t, s] = [Math.floor(i / length), i % length];
+          return s <= t && !(t >= to && s >= from && s < to) ? 0 : -1e9;
+        }),
+      ),
+      [rows, 1, length, length],
+    );
+    const scores = wave([rows * kv, group * length, length], 0.37);
+    await assertSame(
+      [scores],
+      1,
+      ([a]) => fused.causalSoftmax(a as tf.Tensor3D, { length, past: 0, window: 0, holes }),
+      ([a]) => {
+        const masked = tf.add(tf.reshape(a as tf.Tensor, [rows, kv * group, length, length]), mask);
+        return tf.reshape(tf.softmax(masked), [rows * kv, group * length, length]);
+      },
+    );
+    tf.dispose([scores, mask, holes]);
+  });
+
   only('what does not fit is an error that names the op, run at once or recorded', async () => {
     const [x, w] = [wave([2, 3], 1), wave([4], 1)];
     assert.throws(() => fused.rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 0), /SparringRmsNorm takes rows/);
@@ -188,8 +219,16 @@ forEachEngine((check) => {
     const ids = tf.tensor1d([1, 3], 'int32');
     assert.throws(() => fused.fusedTargetLogProbs(logits, ids), /SparringTargetLogProbs was given the id 3 of 3/);
     const scores = wave([1, 4, 5], 1) as tf.Tensor3D;
-    assert.throws(() => fused.causalSoftmax(scores, 3, 2, 0), /sizes that do not fit/);
-    assert.throws(() => fused.causalSoftmax(scores, 4, -1, 0), /the size -1/);
+    const hole = (from: number, to: number) => tf.tensor2d([from, to], [1, 2], 'int32');
+    assert.throws(
+      () => fused.causalSoftmax(scores, { length: 3, past: 2, window: 0, holes: hole(0, 0) }),
+      /sizes that do not fit/,
+    );
+    assert.throws(
+      () => fused.causalSoftmax(scores, { length: 4, past: -1, window: 0, holes: hole(0, 0) }),
+      /the size -1/,
+    );
+    assert.throws(() => fused.causalSoftmax(scores, { length: 4, past: 1, window: 0, holes: hole(3, 6) }), /a hole/);
     tf.dispose([x, w, logits, ids, scores]);
   });
 });

@@ -64,6 +64,8 @@ FUSED(targetLogProbsGrad)
 FUSED(dropout)
 FUSED(adamw)
 #undef FUSED
+std::string causalSoftmaxValues(const Inputs&);
+std::string causalSoftmaxGradValues(const Inputs&);
 std::string targetLogProbsValues(const Inputs&);
 std::string targetLogProbsGradValues(const Inputs&);
 
