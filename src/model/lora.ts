@@ -149,7 +149,7 @@ export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: A
       }
       const whole = old.weight;
       const weight = tf.tidy(
-        () => tf.add(whole, tf.mul(tf.matMul(factors.a, factors.b), factors.scale)) as tf.Tensor2D,
+        () => tf.add(whole, tf.matMul(tf.mul(factors.a, factors.scale) as tf.Tensor2D, factors.b)) as tf.Tensor2D,
       );
       linear[role] = { ...old, weight };
     }

@@ -31,6 +31,15 @@ const MOST_FUNCTIONS = 32;
 const caches = new WeakMap<object, Map<string, Entry>>();
 const counts: JitCounts = { recorded: 0, calls: 0, refused: [] };
 let made = 0;
+let compiling = true;
+
+/** Whether calls are compiled here. */
+export const compiles = (): boolean => compiling && recordingBackend() !== undefined;
+
+/** Switches compiling off and on; for tests and benchmarks that compare. */
+export function setCompiling(on: boolean): void {
+  compiling = on;
+}
 
 export const jitCounts = (): Readonly<JitCounts> => ({ ...counts, refused: [...counts.refused] });
 
@@ -45,7 +54,7 @@ export function jit<Args extends object, Result>(
   fn: (args: Args) => Result,
 ): Result {
   const backend = recordingBackend();
-  if (!backend) return fn(args);
+  if (!backend || !compiles()) return fn(args);
   const { tensors, signature, opaque } = flatten(args);
   if (opaque) return fn(args);
   const cache = caches.get(owner) ?? new Map<string, Entry>();

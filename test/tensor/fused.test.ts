@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { dropoutKey, dropoutMask, dropped } from '../../src/model/dropout';
 import * as fused from '../../src/tensor/fused';
-import { jit } from '../../src/tensor/jit';
+import { freeCompiled, jit } from '../../src/tensor/jit';
 import { assertBalanced } from '../../src/tensor/memory';
 import { assertClose } from './close';
 import { forEachEngine } from './engines';
@@ -37,9 +37,11 @@ async function assertSame(inputs: tf.Tensor[], differentiable: number, one: Func
         assertClose(tf.tensor1d(numbers), wanted[i] as number[], 3e-6);
     });
     const owner = {};
-    const compiled = jit(owner, 'test', { inputs }, (args) => ({ y: one(args.inputs) }));
-    assertClose(compiled.y, wanted[0] as number[], 3e-6);
-    compiled.y.dispose();
+    tf.tidy(() => {
+      const compiled = jit(owner, 'test', { inputs }, (args) => ({ y: one(args.inputs) }));
+      assertClose(compiled.y, wanted[0] as number[], 3e-6);
+    });
+    freeCompiled(owner);
   });
 }
 
