@@ -10,6 +10,7 @@ import { type Encoded, encodeOpening } from '../data/encode';
 import { type AttackRow, attackRows } from '../data/evaluationRows';
 import type { AttackOptions, EvaluationAttack } from '../experiment/schema';
 import { generate } from '../model/generate';
+import { mapWithinTime } from '../model/timeLimit';
 import { judges } from './judge';
 import type { Output } from './output';
 import type { EvaluationContext, Unit } from './unit';
@@ -37,7 +38,7 @@ async function* run(
   for (let from = 0; from < rows.length; from += context.options.batch) {
     yield { record: { kind: 'progress', phase, step, metric, done: from, total: rows.length } };
     const batch = rows.slice(from, from + context.options.batch);
-    const encoded = batch.map((row) => encode(context, row));
+    const encoded = mapWithinTime(batch, (row) => encode(context, row));
     const attacked = await attackBatch(
       context,
       attacks[name],

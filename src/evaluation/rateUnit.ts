@@ -3,6 +3,7 @@ import { encodePrompt } from '../data/encode';
 import { type EvaluationRow, evaluationRows, type JudgeName } from '../data/evaluationRows';
 import type { EvaluationData } from '../experiment/schema';
 import { generate } from '../model/generate';
+import { mapWithinTime } from '../model/timeLimit';
 import type { RateMetric } from '../records/record';
 import { judges } from './judge';
 import type { Output } from './output';
@@ -40,7 +41,7 @@ async function* run(
     yield { record: { kind: 'progress', phase, step, metric, done: from, total: rows.length } };
     const batch = rows.slice(from, from + options.batch);
     const answers = await generate(model, {
-      prompts: batch.map((row) => encodePrompt(model, row, { system: context.system })),
+      prompts: mapWithinTime(batch, (row) => encodePrompt(model, row, { system: context.system })),
       weights: context.weights,
       maxNewTokens: options.maxNewTokens,
     });

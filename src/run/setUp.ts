@@ -10,6 +10,7 @@ import type { Unit } from '../evaluation/unit';
 import type { Resolved } from '../experiment/schema';
 import type { Model } from '../model/model';
 import { openModel } from '../model/openModel';
+import { mapWithinTime } from '../model/timeLimit';
 
 /** The two sequences of an adversarial row; they share the prompt. */
 export interface AdversarialPair {
@@ -105,7 +106,7 @@ function encodeAll<Row, Result>(
   { training }: Resolved,
   encode: (row: Row) => Result | undefined,
 ): Result[] {
-  const encoded = rows.flatMap((row) => encode(row) ?? []);
+  const encoded = mapWithinTime(rows, encode).filter((row) => row !== undefined);
   const cut = rows.length - encoded.length;
   if (cut === 0) return encoded;
   const message = `${cut} of ${rows.length} rows of ${file} have no token of an answer within maxLength ${training.maxLength}`;

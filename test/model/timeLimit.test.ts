@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TimeLimit, withinTime } from '../../src/model/timeLimit';
+import { mapWithinTime, TimeLimit, withinTime } from '../../src/model/timeLimit';
 
 test('what is endless is ended, loops and regular expressions, and what catches everything', () => {
   for (const run of [
@@ -52,4 +52,25 @@ test('what was only halted is run once more', () => {
     return 'second';
   });
   assert.equal(value, 'second');
+});
+
+test('many short calls run under one watchdog; one that is endless is found and ended by its own time', () => {
+  const rows = Array.from({ length: 200 }, (_, i) => i);
+  assert.deepEqual(
+    mapWithinTime(rows, (row) => withinTime(50, () => 2 * row)),
+    rows.map((row) => 2 * row),
+  );
+  const seen: number[] = [];
+  assert.throws(
+    () =>
+      mapWithinTime(rows, (row) =>
+        withinTime(50, () => {
+          seen.push(row);
+          for (; row === 70; );
+          return row;
+        }),
+      ),
+    TimeLimit,
+  );
+  assert.equal(seen.at(-1), 70);
 });
