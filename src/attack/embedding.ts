@@ -5,6 +5,7 @@ import type { Batch } from '../data/batch';
 import type { AttackOptions } from '../experiment/schema';
 import { embed } from '../model/decoder';
 import { projectL2 } from '../tensor/balls';
+import { tokenMean } from '../tensor/losses';
 import { type DeltaState, deltaStart, deltaStep } from '../tensor/optimizer';
 import type { Attack } from './attack';
 import { logProbsOfTargets, rowMeans, type Target } from './forward';
@@ -88,7 +89,7 @@ export const embeddingAttack: Attack<AttackOptions, EmbeddingState> = {
     const { value, grad } = tf.valueAndGrad((delta) => {
       const now = logProbs(target, batch, state, delta as Tensor3D);
       if (options.keep === 'best') values = tf.keep(tf.clone(now)) as Tensor1D;
-      return tf.neg(tf.mean(now));
+      return tf.neg(tokenMean(now, batch.weights)) as Scalar;
     })(state.delta);
     const best = values && keepBest(batch, state, values);
     values?.dispose();

@@ -1,6 +1,7 @@
 import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { MASKED } from '../model/attention';
+import type { BatchSize, PairSize } from './batchSizes';
 import type { Encoded } from './encode';
 
 /**
@@ -21,6 +22,8 @@ export interface Batch {
   readonly positions: Tensor1D;
   /** [N] int32. */
   readonly targetIds: Tensor1D;
+  /** [N]: what a mean over the targets multiplies each by, 0 where N is padded; absent where it is not. */
+  readonly weights?: Tensor1D;
   /** The row of each target. */
   readonly rowOf: readonly number[];
   /** [B, N]: 1 / (targets of the row) at its own targets, else 0; rowMean x values[N] is each row's mean. */
@@ -60,8 +63,11 @@ export interface LabelledRow {
   moves(t: number): boolean;
 }
 
-/** Packs rows, each with at least one target. `perturb`: all tokens before the targets, or only the user's words. */
-export function makeBatch(rows: readonly Encoded[], perturb: 'all' | 'user' = 'all'): Batch {
+/**
+ * Packs rows, each with at least one target. `perturb`: all tokens before the targets, or only the user's words. Padded to `size` where
+ * that is given.
+ */
+export function makeBatch(rows: readonly Encoded[], perturb: 'all' | 'user' = 'all', size?: BatchSize): Batch {
   const labelled = rows.map(
     ({ ids, promptLength, userStart, userEnd }): LabelledRow => ({
       ids,
@@ -70,7 +76,7 @@ export function makeBatch(rows: readonly Encoded[], perturb: 'all' | 'user' = 'a
     }),
   );
   // Behind a row's last token nothing is predicted: it is a target and no input.
-  return pack(labelled, { inputs: (row) => row.ids.length - 1 });
+  return pack(labelled, { inputs: (row) => row.ids.length - 1, size });
 }
 
 /** Packs labelled rows, each with at least one target. Every token has its place, since whoever asks wants deltas or gradients of each. */
@@ -78,8 +84,11 @@ export function packRows(rows: readonly LabelledRow[]): Batch {
   return pack(rows, { inputs: (row) => row.ids.length });
 }
 
-function pack(rows: readonly LabelledRow[], { inputs }: { inputs: (row: LabelledRow) => number }): Batch {
-  const length = Math.max(1, ...rows.map(inputs));
+function pack(
+  rows: readonly LabelledRow[],
+  { inputs, size }: { inputs: (row: LabelledRow) => number; size?: BatchSize },
+): Batch {
+  const length = size?.length ?? Math.max(1, ...rows.map(inputs));
   const ids = new Int32Array(rows.length * length);
   const moves = new Float32Array(rows.length * length);
   const targets: Placed[] = [];
@@ -95,7 +104,7 @@ function pack(rows: readonly LabelledRow[], { inputs }: { inputs: (row: Labelled
     }
   });
   const texts = rows.map((row) => row.ids.length);
-  return batchOf({ rows: rows.length, length, texts, ids, moves, targets });
+  return batchOf({ rows: rows.length, length, texts, ids, moves, targets: [targets], counts: size && [size.targets] });
 }
 
 /** A prompt and its two answers, both encoded with the prompt. */
@@ -108,13 +117,13 @@ export interface AnswerPair {
  * Rows of a prompt, its harmful and its safe answer, so that the prompt is computed once. Targets: all harmful ones, row after row, then
  * all safe ones. An answer's last token is a target and no input.
  */
-export function packPairs(pairs: readonly AnswerPair[]): Batch & { shared: SharedPrompts } {
+export function packPairs(pairs: readonly AnswerPair[], size?: PairSize): Batch & { shared: SharedPrompts } {
   const places = pairs.map(({ harmful, safe }) => {
     const first = harmful.promptLength;
     const second = harmful.ids.length - 1;
     return { first, second, end: second + safe.ids.length - 1 - first };
   });
-  const length = Math.max(1, ...places.map(({ end }) => end));
+  const length = size?.length ?? Math.max(1, ...places.map(({ end }) => end));
   const ids = new Int32Array(pairs.length * length);
   const positions = new Int32Array(pairs.length * length);
   const mask = new Float32Array(pairs.length * length * length).fill(MASKED);
@@ -141,7 +150,11 @@ export function packPairs(pairs: readonly AnswerPair[]): Batch & { shared: Share
   });
   const texts = pairs.flatMap(({ harmful, safe }) => [harmful.ids.length, safe.ids.length]);
   const moves = new Float32Array(pairs.length * length);
-  const batch = batchOf({ rows: pairs.length, length, texts, ids, moves, targets: [...targets, ...safeTargets] });
+  const batch = batchOf({
+    ...{ rows: pairs.length, length, texts, ids, moves },
+    targets: [targets, safeTargets],
+    counts: size && [size.harmful, size.safe],
+  });
   const shared = {
     positions: tf.tensor2d(positions, [pairs.length, length], 'int32'),
     holes: tf.tensor2d(
@@ -174,7 +187,8 @@ function batchOf({
   texts,
   ids,
   moves,
-  targets,
+  targets: groups,
+  counts: padded,
 }: {
   rows: number;
   length: number;
@@ -182,13 +196,22 @@ function batchOf({
   texts: readonly number[];
   ids: Int32Array;
   moves: Float32Array;
-  targets: readonly Placed[];
+  /** One group behind the other. */
+  targets: readonly (readonly Placed[])[];
+  /** How many each group is padded to. */
+  counts?: readonly number[];
 }): Batch {
+  const nothing: Placed = { row: -1, place: 0, id: 0 };
+  const targets = groups.flatMap((group, i) => [
+    ...group,
+    ...new Array<Placed>(Math.max(0, (padded?.[i] ?? 0) - group.length)).fill(nothing),
+  ]);
+  const real = targets.filter(({ row }) => row >= 0);
   const counts = new Array<number>(rows).fill(0);
-  for (const { row } of targets) counts[row] = (counts[row] as number) + 1;
+  for (const { row } of real) counts[row] = (counts[row] as number) + 1;
   const mean = new Float32Array(rows * targets.length);
   targets.forEach(({ row }, n) => {
-    mean[row * targets.length + n] = 1 / (counts[row] as number);
+    if (row >= 0) mean[row * targets.length + n] = 1 / (counts[row] as number);
   });
   const int32 = (values: readonly number[]) => tf.tensor1d([...values], 'int32');
   const tensors = {
@@ -197,14 +220,25 @@ function batchOf({
     targetIds: int32(targets.map(({ id }) => id)),
     rowMean: tf.tensor2d(mean, [rows, targets.length]),
     perturb: tf.tensor3d(moves, [rows, length, 1]),
+    // Each group has a mean of its own.
+    ...(padded && {
+      weights: tf.tensor1d(
+        groups.flatMap((group, i) =>
+          Array.from({ length: Math.max(group.length, padded[i] ?? 0) }, (_, n) =>
+            n < group.length ? 1 / group.length : 0,
+          ),
+        ),
+      ),
+    }),
   };
   return {
     rows,
     length,
-    seen: Math.max(...texts),
+    // Padded rows are for families whose frequencies do not follow the length: it must not tell shapes apart.
+    seen: padded ? length : Math.max(...texts),
     targets: targets.length,
     tokens: texts.reduce((sum, count) => sum + count, 0),
-    rowOf: targets.map(({ row }) => row),
+    rowOf: real.map(({ row }) => row),
     ...tensors,
     close: () => tf.dispose(tensors),
   };

@@ -1,7 +1,7 @@
 import type { Scalar, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { CapoOptions } from '../experiment/schema';
-import { crossEntropy } from './cat';
+import { type CatInput, crossEntropy } from './cat';
 
 // CAPO, arXiv 2405.15589 eq. 5: identity preference optimisation (IPO) between safe and harmful answers on attacked prompts.
 // Comparisons are written with greaterEqual: of the four, TensorFlow.js differentiates (as a constant) only that one.
@@ -20,6 +20,8 @@ export interface CapoInput {
   };
   /** Chat answers after clean prompts, [K]. */
   utility?: Tensor1D;
+  /** As CAT's. */
+  weights?: CatInput['weights'];
 }
 
 /** Scalars. `margin`: mean of h; `rawAway` and `rawToward`: token-mean cross-entropies without cutoffs. */
@@ -60,12 +62,12 @@ export function capoLoss(input: CapoInput, options: CapoLossOptions): CapoLoss {
     const h = tf.sub(tf.sub(good, harm), tf.sub(safeReference, harmfulReference));
     result.ipo = tf.mean(tf.square(tf.sub(h, 1 / (2 * options.beta)))) as Scalar;
     result.margin = tf.mean(h) as Scalar;
-    result.rawAway = crossEntropy(harmful);
-    result.rawToward = crossEntropy(safe);
+    result.rawAway = crossEntropy(harmful, input.weights?.away);
+    result.rawToward = crossEntropy(safe, input.weights?.toward);
     terms.push(result.ipo);
   }
   if (input.utility) {
-    result.utility = crossEntropy(input.utility);
+    result.utility = crossEntropy(input.utility, input.weights?.utility);
     terms.push(tf.mul(options.utilityWeight, result.utility));
   }
   return { ...result, total: tf.addN(terms) };

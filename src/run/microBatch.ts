@@ -6,6 +6,7 @@ import { type Attacked, runAttack } from '../attack/runAttack';
 import { Random } from '../base/random';
 import { type Batch, makeBatch, packPairs, partsOf } from '../data/batch';
 import type { MicroBatch } from '../data/batches';
+import { batchSize, pairSize } from '../data/batchSizes';
 import { type CapoInput, type CapoLoss, capoLoss } from '../defense/capo';
 import { type CatLoss, catLoss } from '../defense/cat';
 import { orderReferences, type Reference } from '../defense/reference';
@@ -14,13 +15,13 @@ import type { CapoOptions } from '../experiment/schema';
 import { embed } from '../model/decoder';
 import { dropoutKey } from '../model/dropout';
 import { type Adapter, type AdapterRun, freeMerged, mergeAdapter } from '../model/lora';
-import type { DecoderConfig } from '../model/model';
 import type { TensorRecord } from '../tensor/optimizer';
 import { addGradients, differentiate } from './differentiate';
+import { sharesPrompts } from './planSizes';
 import type { Setup } from './setUp';
 
 /** What the gradients of a micro-batch depend on. */
-export type MicroSetup = Pick<Setup, 'model' | 'embeddingNorm' | 'adversarial' | 'utility'> & {
+export type MicroSetup = Pick<Setup, 'model' | 'embeddingNorm' | 'adversarial' | 'utility' | 'sizes'> & {
   resolved: Pick<Setup['resolved'], 'lora' | 'seed' | 'method' | 'attack'>;
 };
 
@@ -66,12 +67,13 @@ export async function microGradients(
 }
 
 function utilityGradients(
-  { model, resolved: { method }, utility }: MicroSetup,
+  { model, resolved: { method }, utility, sizes }: MicroSetup,
   adapter: Adapter,
   rows: readonly number[],
   dropout: AdapterRun['dropout'],
 ): MicroResult {
-  const batch = makeBatch(rows.flatMap((row) => utility[row] ?? []));
+  const own = rows.flatMap((row) => utility[row] ?? []);
+  const batch = makeBatch(own, 'all', sizes?.utility.fitting(own.length, batchSize(own)));
   const key = `utility ${JSON.stringify(method)}`;
   const args = { weights: model.weights, batch: partsOf(batch) };
   const { loss, gradients } = differentiate(
@@ -80,7 +82,8 @@ function utilityGradients(
     (run, given): Loss => {
       const embeddings = embed(given.weights, given.batch.ids);
       const logProbs = logProbsOfTargets({ model, weights: given.weights }, given.batch, embeddings, run);
-      return method.name === 'capo' ? capoLoss({ utility: logProbs }, method) : catLoss({ utility: logProbs }, method);
+      const input = { utility: logProbs, weights: { utility: given.batch.weights } };
+      return method.name === 'capo' ? capoLoss(input, method) : catLoss(input, method);
     },
   );
   batch.close();
@@ -98,13 +101,19 @@ async function adversarialGradients(
   const { model, resolved } = setup;
   const { method } = resolved;
   const pairs = rows.flatMap((row) => setup.adversarial[row] ?? []);
+  const size = setup.sizes?.pairs.fitting(pairs.length, pairSize(pairs));
   const harmful = makeBatch(
     pairs.map((pair) => pair.harmful),
     resolved.attack.perturb,
+    size && { length: size.attackLength, targets: size.harmful },
   );
-  const safe = makeBatch(pairs.map((pair) => pair.safe));
+  const safe = makeBatch(
+    pairs.map((pair) => pair.safe),
+    'all',
+    size && { length: size.length, targets: size.safe },
+  );
   const both = sharesPrompts(model.config)
-    ? packPairs(pairs)
+    ? packPairs(pairs, size)
     : makeBatch([...pairs.map((pair) => pair.harmful), ...pairs.map((pair) => pair.safe)]);
   const attacked = method.name === 'sft' ? undefined : await attackBatch(setup, adapter, harmful, index);
   const embeddings = tf.tidy(() => {
@@ -117,6 +126,7 @@ async function adversarialGradients(
     both: partsOf(both),
     means: { harmfulMean: harmful.rowMean, safeMean: safe.rowMean },
     targets: { harmful: harmful.targets, safe: safe.targets },
+    tokenWeights: { away: harmful.weights, toward: safe.weights },
   };
   const logProbs = (
     { weights, both: batch, embeddings: rows, targets }: typeof parts,
@@ -136,10 +146,11 @@ async function adversarialGradients(
     args,
     (run, given): Loss => {
       const now = logProbs(given, run);
-      if (method.name === 'cat') return catLoss({ away: now.harmful, toward: now.safe }, method);
-      if (method.name === 'sft') return sftLoss({ away: now.harmful, toward: now.safe }, method);
+      const weights = given.tokenWeights;
+      if (method.name === 'cat') return catLoss({ away: now.harmful, toward: now.safe, weights }, method);
+      if (method.name === 'sft') return sftLoss({ away: now.harmful, toward: now.safe, weights }, method);
       if (!given.reference) throw new Error('CAPO needs references');
-      return capoLoss({ pairs: { ...now, ...given.means, ...given.reference } }, method);
+      return capoLoss({ pairs: { ...now, ...given.means, ...given.reference }, weights }, method);
     },
   );
   const attack = attacked && {
@@ -167,9 +178,6 @@ async function attackBatch(
     freeMerged(weights, model.weights);
   }
 }
-
-/** Whether a prompt can be computed once for both its answers: then distances of tokens are not those of their places, which windows go by. */
-const sharesPrompts = ({ windowed }: DecoderConfig): boolean => !windowed.some((it) => it);
 
 /** delta [n, T1, D] of n prompts on the same prompts in longer rows, once or, of 2 n rows, twice: [rows, length, D], 0 elsewhere. */
 export function moveDelta(delta: Tensor3D, { rows, length }: Pick<Batch, 'rows' | 'length'>): Tensor3D {

@@ -11,6 +11,7 @@ import type { Resolved } from '../experiment/schema';
 import type { Model } from '../model/model';
 import { openModel } from '../model/openModel';
 import { mapWithinTime } from '../model/timeLimit';
+import { type PlanSizes, planSizes } from './planSizes';
 
 /** The two sequences of an adversarial row; they share the prompt. */
 export interface AdversarialPair {
@@ -29,6 +30,8 @@ export interface Setup {
   steps: number;
   /** plan[step * accumulation + i], step from 0. */
   plan: readonly MicroBatch[];
+  /** To what batches are padded, where that helps. */
+  sizes?: PlanSizes;
   units: readonly Unit[];
   during?: Unit;
   warnings: readonly ProblemData[];
@@ -73,6 +76,7 @@ export async function setUp(resolved: Resolved): Promise<Setup> {
       utility,
       steps,
       plan,
+      sizes: planSizes(model.config, plan, adversarial, utility),
       units,
       during,
       warnings,

@@ -1,4 +1,4 @@
-import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { fusedTargetLogProbs, hasFused } from './fused';
 
@@ -24,3 +24,7 @@ export function targetLogProbs(logits: Tensor2D, ids: Tensor1D): Tensor1D {
   });
   return logProbs(logits) as Tensor1D;
 }
+
+/** Mean over tokens. values [N]; weights [N]: what each is multiplied by in it, where some are padding. */
+export const tokenMean = (values: Tensor1D, weights?: Tensor1D): Scalar =>
+  (weights ? tf.sum(tf.mul(values, weights)) : tf.mean(values)) as Scalar;

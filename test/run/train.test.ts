@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
+import { BatchSizes } from '../../src/data/batchSizes';
 import { loadAdapter } from '../../src/model/adapter';
 import { adapterParameters, createAdapter } from '../../src/model/lora';
 import type { StepRecord } from '../../src/records/record';
@@ -10,7 +11,7 @@ import { cleanReferences } from '../../src/run/references';
 import type { Setup } from '../../src/run/setUp';
 import { train } from '../../src/run/train';
 import { AdamW } from '../../src/tensor/optimizer';
-import { attackDefaults, goldenTraining } from '../attack/goldenTraining';
+import { attackDefaults, goldenPairs, goldenTraining, goldenUtility } from '../attack/goldenTraining';
 import { adapterFolder, farthest, largest } from '../model/golden';
 import { forEachEngine } from '../tensor/engines';
 import { type GoldenOptions, goldenSetup } from './goldenSetup';
@@ -39,9 +40,15 @@ const goldenState = (setup: Setup): TrainState => ({
   optimizer: new AdamW({ weightDecay: setup.resolved.training.weightDecay }),
 });
 
+/** Batches of the golden rows, each number larger than they need. */
+const wider = {
+  pairs: new BatchSizes([{ rows: goldenPairs.length, size: { length: 40, attackLength: 33, harmful: 60, safe: 50 } }]),
+  utility: new BatchSizes([{ rows: goldenUtility.length, size: { length: 37, targets: 45 } }]),
+};
+
 /** Gradients of all golden rows in one micro-batch, by parameter. */
-async function gradients(options: GoldenOptions): Promise<{ [name: string]: number[] }> {
-  const setup = await goldenSetup(options);
+async function gradients(options: GoldenOptions, padded = false): Promise<{ [name: string]: number[] }> {
+  const setup = { ...(await goldenSetup(options)), sizes: padded ? wider : undefined };
   const adapter = loadAdapter(adapterFolder, setup.model.config);
   const micro = setup.plan[0];
   assert.ok(micro);
@@ -66,6 +73,17 @@ forEachEngine((check) => {
       await gradients({ method: { name: 'cat', ...catGradient.options }, attack }),
       catGradient.gradients,
     );
+  });
+
+  check('batches that are padded to a size have the same gradients', async () => {
+    const attack = { ...attackDefaults, ...cat.attackOptions };
+    const method = { name: 'cat', ...catGradient.options } as const;
+    assertGradients(await gradients({ method, attack }, true), catGradient.gradients);
+    for (const { options, gradients: expected } of capo.gradients)
+      assertGradients(
+        await gradients({ method: { name: 'capo', ...options, utilityWeight: 0 }, attack }, true),
+        expected,
+      );
   });
 
   for (const { options, gradients: expected } of capo.gradients)
