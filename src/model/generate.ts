@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { MASKED } from './attention';
 import { type Cache, emptyCache, freeCache, keepRows } from './cache';
+import { compiledStep, makeRoom, stepsCompile } from './compiledStep';
 import { decode, embed, logits } from './decoder';
 import { frequenciesChange } from './frequencies';
 import type { Adapter } from './lora';
@@ -63,56 +64,66 @@ export async function generate(
       return last(model.config, weights, decoded);
     });
   let state = prefill();
+  const compiled = !input.adapter && stepsCompile(model.config, weights);
+  const ended = new Set<number>();
   try {
+    if (compiled) state = { ...state, cache: makeRoom(state.cache, maxNewTokens) };
     for (let step = 0; ; step++) {
       const next = await choose(state.logits, { temperature, topP }, seed, rows, step);
       const going: number[] = [];
       next.forEach((id, i) => {
         const row = rows[i]!;
+        if (ended.has(row)) return;
         input.onToken?.(row, id);
-        if (stops.has(id)) return;
+        if (stops.has(id)) {
+          ended.add(row);
+          return;
+        }
         answers[row]!.push(id);
         going.push(i);
       });
       if (going.length === 0 || step + 1 === maxNewTokens) return answers;
-      if (going.length < rows.length) {
-        const cache = keepRows(state.cache, going, rows.length);
+      const kept = compiled ? halved(going, rows.length) : going;
+      if (kept.length < rows.length) {
+        const cache = keepRows(state.cache, kept, rows.length);
         freeCache(state.cache);
         state = { ...state, cache };
-        rows = going.map((i) => rows[i]!);
+        rows = kept.map((i) => rows[i]!);
       }
       const old = state;
+      const ids = kept.map((i) => next[i]!);
+      const pads = rows.map((row) => padding[row]!);
       const seen = old.cache.length + 1;
-      if (frequenciesChange(model.config.rope, old.cache.length, seen)) {
-        state = prefill();
-        freeState(old);
-        continue;
-      }
-      state = tidied(() => {
-        const ids = going.map((i) => next[i]!);
-        const embeddings = embed(weights, tf.tensor2d(ids, [ids.length, 1], 'int32'));
-        const positions = rows.map((row) => old.cache.length - padding[row]!);
-        const decoded = decode(
-          model,
-          weights,
-          {
-            embeddings,
-            positions: tf.tensor2d(positions, [rows.length, 1], 'int32'),
-            mask: stepMask(
-              rows.map((row) => padding[row]!),
-              seen,
-            ),
-            cache: old.cache,
-          },
-          run,
-        );
-        return last(model.config, weights, decoded);
-      });
+      if (frequenciesChange(model.config.rope, old.cache.length, seen)) state = prefill();
+      else if (compiled) state = compiledStep(model, weights, old.cache, { ids, padding: pads });
+      else
+        state = tidied(() => {
+          const embeddings = embed(weights, tf.tensor2d(ids, [ids.length, 1], 'int32'));
+          const positions = tf.tensor2d(
+            pads.map((pad) => old.cache.length - pad),
+            [rows.length, 1],
+            'int32',
+          );
+          const more = { embeddings, positions, mask: stepMask(pads, seen), cache: old.cache };
+          return last(model.config, weights, decode(model, weights, more, run));
+        });
       freeState(old);
     }
   } finally {
     freeState(state);
   }
+}
+
+/**
+ * The rows that go on, and of those that have ended as many as are left until half, a quarter, ... of all rows are gone: each number of rows
+ * is a function of its own.
+ */
+function halved(going: readonly number[], rows: number): number[] {
+  let size = rows;
+  while (size > 1 && Math.ceil(size / 2) >= going.length) size = Math.ceil(size / 2);
+  if (size === rows) return Array.from({ length: rows }, (_, i) => i);
+  const others = Array.from({ length: rows }, (_, i) => i).filter((i) => !going.includes(i));
+  return [...going, ...others.slice(0, size - going.length)].sort((a, b) => a - b);
 }
 
 /** The ids that end an answer of this model. */

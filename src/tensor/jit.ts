@@ -27,7 +27,7 @@ export interface JitCounts {
   refused: string[];
 }
 
-const MOST_FUNCTIONS = 32;
+const MOST_FUNCTIONS = 64;
 const caches = new WeakMap<object, Map<string, Entry>>();
 const counts: JitCounts = { recorded: 0, calls: 0, refused: [] };
 let made = 0;

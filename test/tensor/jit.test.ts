@@ -72,7 +72,7 @@ forEachEngine((check) => {
 
   check('many shapes are forgotten again', () => {
     const owner = {};
-    for (let rows = 1; rows <= 40; rows++) {
+    for (let rows = 1; rows <= 70; rows++) {
       const args = argsOf(rows, rows);
       const { value, moved, parts } = jit(owner, 'work', args, work);
       assert.ok(Number.isFinite(value.dataSync()[0]));
