@@ -1,51 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import * as tf from '@tensorflow/tfjs-core';
-import { embeddingAttack } from '../src/attack/embedding';
-import { meanEmbeddingNorm, rowMeans } from '../src/attack/forward';
-import { logProbsAt } from '../src/attack/logProbsAt';
-import { runAttack } from '../src/attack/runAttack';
-import { Random } from '../src/base/random';
-import { makeBatch } from '../src/data/batch';
-import type { Encoded } from '../src/data/encode';
-import type { Resolved } from '../src/experiment/schema';
-import { experimentSchema } from '../src/experiment/schema';
-import { generate } from '../src/model/generate';
-import { createAdapter, mergeAdapter } from '../src/model/lora';
-import { readConfig } from '../src/model/readConfig';
-import { SafetensorsSource } from '../src/model/safetensorsSource';
-import { loadWeights } from '../src/model/weights';
-import { type MicroSetup, microGradients } from '../src/run/microBatch';
-import { readScalars } from '../src/run/readScalars';
-import { update } from '../src/run/update';
 import { startEngine } from '../src/tensor/engine';
 import { jitCounts, setCompiling } from '../src/tensor/jit';
-import { AdamW } from '../src/tensor/optimizer';
-import type { Rows } from './makeRows';
+import { openTrainer, type Request } from './trainer';
 
 // One engine as a program of the benchmark: the same requests on stdin, the same answers on stdout as the programs in bench/pytorch.
 // node --import tsx bench/engine.ts FOLDER THREADS ENGINE [NATIVE_PATH]; `eager` is native without compiled functions.
-
-interface Request {
-  task: 'cat' | 'capo' | 'iteration' | 'candidates' | 'generate';
-  rows: Rows;
-  lora: { rank: number; alpha: number; dropout: number };
-  attack: { iterations: number; stepSize: number; epsilon: number };
-  /** Of CAPO: mean log p of the safe answer less that of the harmful one, per row. */
-  references?: number[];
-  tokens?: number;
-}
-
-type Numbers = { [name: string]: number };
-
-/** Prompt and answer as one encoded row. */
-const row = (prompt: readonly number[], answer: readonly number[]): Encoded => ({
-  ids: [...prompt, ...answer],
-  promptLength: prompt.length,
-  userStart: 0,
-  userEnd: prompt.length,
-});
 
 function peakReset(): void {
   try {
@@ -71,106 +31,17 @@ async function main(): Promise<void> {
   setCompiling(engine !== 'eager');
   const started = await startEngine({ engine: name as 'native' | 'wasm', threads: Number(threads), nativePath });
   const began = performance.now();
-  const file = join(folder, 'config.json');
-  const config = readConfig(JSON.parse(readFileSync(file, 'utf8')), file);
-  const source = new SafetensorsSource(folder);
-  const weights = loadWeights(source, config);
-  source.close();
-  const model = { config, weights, folder, sha256: '' } as MicroSetup['model'];
-  const embeddingNorm = await meanEmbeddingNorm(weights.embedding);
+  const trainer = await openTrainer(folder);
   console.log(JSON.stringify({ ready: true, version: started.device, load: (performance.now() - began) / 1000 }));
-
-  /** What the training steps go on from. */
-  let state: { adapter: ReturnType<typeof createAdapter>; optimizer: AdamW; index: number } | undefined;
-  let merged: typeof weights | undefined;
-
-  const stateOf = ({ lora }: Request) => {
-    state ??= {
-      adapter: createAdapter(config, { ...lora, targets: 'all-linear' }, 0),
-      optimizer: new AdamW({ learningRate: 2e-4, weightDecay: 1e-3 }),
-      index: 0,
-    };
-    return state;
+  const tasks = {
+    cat: (request: Request) => trainer.step(request, 'cat'),
+    capo: (request: Request) => trainer.step(request, 'capo'),
+    iteration: trainer.iteration,
+    candidates: trainer.candidates,
+    generate: trainer.generate,
   };
-
-  function setupOf(request: Request, method: 'cat' | 'capo'): MicroSetup {
-    const parsed = experimentSchema.parse({
-      model: folder,
-      method: { name: method, ...(method === 'capo' ? { utilityWeight: 0 } : {}) },
-      attack: { ...request.attack, optimizer: 'sign' },
-      lora: request.lora,
-      data: { adversarial: { file: 'none.jsonl' }, utility: { file: 'none.jsonl' } },
-    }) as Pick<Resolved, 'lora' | 'seed' | 'method' | 'attack'>;
-    return {
-      resolved: parsed,
-      model,
-      embeddingNorm,
-      adversarial: request.rows.adversarial.map(({ prompt, harmful, safe }) => ({
-        harmful: row(prompt, harmful),
-        safe: row(prompt, safe),
-      })),
-      utility: request.rows.utility.map(({ prompt, answer }) => row(prompt, answer)),
-    };
-  }
-
-  async function step(request: Request, method: 'cat' | 'capo'): Promise<Numbers> {
-    const own = stateOf(request);
-    const micro = {
-      adversarial: [...request.rows.adversarial.keys()],
-      utility: method === 'cat' ? [...request.rows.utility.keys()] : [],
-    };
-    const references = request.references?.map((safe) => ({ safe, harmful: 0 }));
-    const result = await microGradients(setupOf(request, method), own.adapter, micro, own.index++, references);
-    const norm = update(own, result.gradients, 2e-4, { accumulation: 1, clipNorm: 0.3 });
-    const { losses, attack } = await readScalars([result], norm);
-    return {
-      before: attack?.before ?? Number.NaN,
-      away: losses.rawAway ?? Number.NaN,
-      toward: losses.rawToward ?? Number.NaN,
-      ...(losses.utility === undefined ? {} : { utility: losses.utility }),
-      ...(losses.ipo === undefined ? {} : { ipo: losses.ipo }),
-    };
-  }
-
-  const tasks: { [task in Request['task']]: (request: Request) => Promise<Numbers> } = {
-    cat: (request) => step(request, 'cat'),
-    capo: (request) => step(request, 'capo'),
-    async iteration(request) {
-      const own = stateOf(request);
-      merged ??= mergeAdapter(config, weights, own.adapter);
-      const { attack } = setupOf(request, 'cat').resolved;
-      const batch = makeBatch(request.rows.adversarial.map(({ prompt, harmful }) => row(prompt, harmful)));
-      const target = { model, weights: merged, embeddingNorm };
-      const found = await runAttack(
-        embeddingAttack,
-        target,
-        batch,
-        { ...attack, iterations: 1 },
-        new Random(0, 'bench'),
-      );
-      const [before = Number.NaN] = await found.lossBefore.data();
-      await found.delta.data();
-      found.close();
-      batch.close();
-      return { before };
-    },
-    async candidates(request) {
-      const batch = makeBatch(request.rows.candidates.map(({ prompt, target }) => row(prompt, target)));
-      const means = tf.tidy(() => rowMeans(batch, logProbsAt({ model, weights }, batch)));
-      const values = Array.from(await means.data());
-      means.dispose();
-      batch.close();
-      return { mean: -values.reduce((a, b) => a + b, 0) / values.length };
-    },
-    async generate(request) {
-      const prompts = request.rows.generate.map(({ prompt }) => prompt);
-      const answers = await generate(model, { prompts, maxNewTokens: request.tokens ?? 1, stopIds: [] });
-      return { sum: answers.flat().reduce((a, b) => a + b, 0) };
-    },
-  };
-
   for await (const line of createInterface({ input: process.stdin })) {
-    const request = JSON.parse(line) as Request;
+    const request = JSON.parse(line) as Request & { task: keyof typeof tasks };
     peakReset();
     const from = performance.now();
     const losses = await tasks[request.task](request);
