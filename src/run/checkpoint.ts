@@ -52,7 +52,12 @@ export function savedSteps(run: string): number[] {
 }
 
 /** Goes back to the checkpoint of a step. The caller frees the adapter and closes the optimizer. */
-export function loadCheckpoint(run: string, step: number, config: DecoderConfig, optimizer: AdamW): TrainState {
+export async function loadCheckpoint(
+  run: string,
+  step: number,
+  config: DecoderConfig,
+  optimizer: AdamW,
+): Promise<TrainState> {
   const folder = checkpointFolder(run, step);
   const position = readJson(join(folder, POSITION)) as { step?: unknown };
   if (position.step !== step)
@@ -70,7 +75,7 @@ export function loadCheckpoint(run: string, step: number, config: DecoderConfig,
       tf.tensor(data, [...shape]),
     ]),
   );
-  optimizer.fromTensors(moments);
+  await optimizer.fromTensors(moments);
   tf.dispose(moments);
   return { step, adapter: loadAdapter(folder, config), optimizer };
 }

@@ -120,7 +120,7 @@ async function session(
     const optimizer = new AdamW({ weightDecay: resolved.training.weightDecay });
     const state: TrainState =
       step > 0
-        ? loadCheckpoint(folder, step, setup.model.config, optimizer)
+        ? await loadCheckpoint(folder, step, setup.model.config, optimizer)
         : { step: 0, adapter: createAdapter(setup.model.config, resolved.lora, resolved.seed), optimizer };
     scope.own(() => {
       freeAdapter(state.adapter);

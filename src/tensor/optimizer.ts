@@ -93,11 +93,12 @@ export class AdamW {
   }
 
   /** Goes back to where `toTensors` was called. Keeps none of the given tensors. */
-  fromTensors(tensors: TensorRecord): void {
+  async fromTensors(tensors: TensorRecord): Promise<void> {
     const count = tensors['step'];
     if (count === undefined) throw new Error('the state of AdamW lacks its step');
+    const [steps = 0] = await count.data();
     this.close();
-    this.steps = count.dataSync()[0] ?? 0;
+    this.steps = steps;
     for (const [key, first] of Object.entries(tensors)) {
       if (!key.startsWith('exp_avg/')) continue;
       const name = key.slice('exp_avg/'.length);

@@ -34,34 +34,34 @@ const pairs = (prompts: 'clean' | 'attacked', order: 'matched' | 'reversed') => 
 
 for (const { options, h, ipo } of capo.cases) {
   const name = `away ${options.awayCutoff}, toward ${options.towardCutoff}, ${options.outside}, ${options.referencePrompts}, ${options.referenceOrder}`;
-  test(`CAPO's loss is PyTorch's: ${name}`, () => {
+  test(`CAPO's loss is PyTorch's: ${name}`, async () => {
     const loss = capoLoss({ pairs: pairs(options.referencePrompts, options.referenceOrder) }, options);
-    assertClose(loss.ipo, [ipo], 5e-6);
-    assertClose(loss.total, [ipo], 5e-6);
-    assertClose(loss.margin, [h.reduce((sum, value) => sum + value, 0) / h.length], 5e-6);
+    await assertClose(loss.ipo, [ipo], 5e-6);
+    await assertClose(loss.total, [ipo], 5e-6);
+    await assertClose(loss.margin, [h.reduce((sum, value) => sum + value, 0) / h.length], 5e-6);
   });
 }
 
 const options = { beta: 0.25, awayCutoff: -5, towardCutoff: 0, outside: 'zero', utilityWeight: 0.5 } as const;
 
-test('utility joins with its weight, and stands alone without adversarial rows', () => {
+test('utility joins with its weight, and stands alone without adversarial rows', async () => {
   const utility = tf.tensor1d([-1, -3]);
-  assertClose(capoLoss({ utility }, options).total, [1]);
+  await assertClose(capoLoss({ utility }, options).total, [1]);
   const loss = capoLoss({ pairs: pairs('clean', 'matched'), utility }, options);
-  assertClose(loss.total, [(loss.ipo?.dataSync()[0] ?? 0) + 1]);
+  await assertClose(loss.total, [(loss.ipo?.dataSync()[0] ?? 0) + 1]);
 });
 
-test('beyond a cutoff a token counts as 0 or as the cutoff and has no gradient', () => {
+test('beyond a cutoff a token counts as 0 or as the cutoff and has no gradient', async () => {
   const harmful = tf.tensor1d([-7, -5, -1]);
-  assertClose(cutHarmful(harmful, -5, 'zero'), [0, -5, -1]);
-  assertClose(cutHarmful(harmful, -5, 'clamp'), [-5, -5, -1]);
+  await assertClose(cutHarmful(harmful, -5, 'zero'), [0, -5, -1]);
+  await assertClose(cutHarmful(harmful, -5, 'clamp'), [-5, -5, -1]);
   const safe = tf.tensor1d([-0.1, -0.5, -2]);
-  assertClose(cutSafe(safe, 0.5, 'zero'), [0, -0.5, -2]);
-  assertClose(cutSafe(safe, 0.5, 'clamp'), [-0.5, -0.5, -2]);
-  assertClose(cutSafe(safe, 0, 'zero'), [-0.1, -0.5, -2]);
+  await assertClose(cutSafe(safe, 0.5, 'zero'), [0, -0.5, -2]);
+  await assertClose(cutSafe(safe, 0.5, 'clamp'), [-0.5, -0.5, -2]);
+  await assertClose(cutSafe(safe, 0, 'zero'), [-0.1, -0.5, -2]);
   for (const outside of ['zero', 'clamp'] as const) {
-    assertClose(tf.grad((x) => tf.sum(cutHarmful(x as tf.Tensor1D, -5, outside)))(harmful), [0, 1, 1]);
-    assertClose(tf.grad((x) => tf.sum(cutSafe(x as tf.Tensor1D, 0.5, outside)))(safe), [0, 1, 1]);
+    await assertClose(tf.grad((x) => tf.sum(cutHarmful(x as tf.Tensor1D, -5, outside)))(harmful), [0, 1, 1]);
+    await assertClose(tf.grad((x) => tf.sum(cutSafe(x as tf.Tensor1D, 0.5, outside)))(safe), [0, 1, 1]);
   }
 });
 

@@ -28,6 +28,7 @@ import { targetLogProbs } from '../../src/tensor/losses';
 import { attackDefaults } from '../attack/goldenTraining';
 import { temporaryFolder } from '../temporaryFolder';
 import { forEachEngine } from '../tensor/engines';
+import { tidyAsync } from '../tensor/tidyAsync';
 import { type FamilyCase, familyCases, familyGolden } from './familyGolden';
 import { farthest, largest } from './golden';
 
@@ -45,11 +46,12 @@ const ids = () =>
 const own = (values: Float32Array | Int32Array | Uint8Array, size: number): number[] =>
   rows.flatMap((row, i) => Array.from(values.slice(i * width * size, (i * width + row.length) * size)));
 
-const allLogits = (model: Model, weights: Weights = model.weights, run?: AdapterRun): number[] => {
+const allLogits = async (model: Model, weights: Weights = model.weights, run?: AdapterRun): Promise<number[]> => {
   const { config } = model;
-  const all = tf.tidy(() => {
+  const all = await tidyAsync(async () => {
     const { hidden } = decode(model, weights, { embeddings: embed(weights, ids()) }, run);
-    return logits(config, weights, tf.reshape(hidden, [-1, config.hiddenSize])).dataSync() as Float32Array;
+    const all = logits(config, weights, tf.reshape(hidden, [-1, config.hiddenSize]));
+    return (await all.data()) as Float32Array;
   });
   return own(all, config.vocabularySize);
 };
@@ -92,16 +94,16 @@ function checkFamily(
 
   check(`${name}: logits, target losses and gradients of embeddings are PyTorch's`, async () => {
     const model = await opened();
-    near(allLogits(model), expected('logits'), 1e-4, 'logits');
+    near(await allLogits(model), expected('logits'), 1e-4, 'logits');
     const embeddings = embed(model.weights, ids());
-    const found = tf.tidy(() => logProbs(model, embeddings).dataSync());
+    const found = await tidyAsync(() => logProbs(model, embeddings).data());
     near(found, expected('targetLogProbs'), 1e-4, 'log-probabilities');
     const loss = (values: ArrayLike<number>) => -Array.from(values).reduce((a, b) => a + b, 0) / values.length;
     near([loss(found)], [loss(expected('targetLogProbs'))], 1e-5, 'cross-entropy');
-    const gradient = tf.tidy(() =>
+    const gradient = await tidyAsync(() =>
       tf
         .grad((x) => meanLoss(logProbs(model, x as tf.Tensor3D)))(embeddings)
-        .dataSync(),
+        .data(),
     );
     const wanted = expected('embeddingGradient');
     near(own(gradient, model.config.hiddenSize), wanted, 1e-4 * largest(wanted), 'gradient');
@@ -113,9 +115,9 @@ function checkFamily(
     async () => {
       const model = await opened();
       const adapter = loadAdapter(join(folder(), 'adapter'), model.config);
-      near(allLogits(model, model.weights, { adapter }), expected('adapted'), 1e-4, 'separate');
+      near(await allLogits(model, model.weights, { adapter }), expected('adapted'), 1e-4, 'separate');
       const merged = mergeAdapter(model.config, model.weights, adapter);
-      near(allLogits(model, merged), expected('adapted'), 1e-4, 'merged');
+      near(await allLogits(model, merged), expected('adapted'), 1e-4, 'merged');
       freeMerged(merged, model.weights);
       const parameters = adapterParameters(adapter);
       const names = Object.keys(parameters);
@@ -127,13 +129,13 @@ function checkFamily(
         );
         return meanLoss(logProbs(model, embeddings, { adapter: changed }));
       })(Object.values(parameters));
-      gradients.forEach((gradient, i) => {
+      for (const [i, gradient] of gradients.entries()) {
         const [, module, factor] = /^base_model\.model\.(.*)\.lora_([AB])\.weight$/.exec(names[i] as string) ?? [];
         const wanted = expected(`gradient ${module} ${factor}`);
         const [from, to] = gradient.shape as [number, number];
-        const turned = transpose(gradient.dataSync() as Float32Array, from, to);
+        const turned = transpose((await gradient.data()) as Float32Array, from, to);
         near(turned, wanted, 1e-4 * largest(wanted), `${module} ${factor}`);
-      });
+      }
       // PEFT's file, read and written again, has the same names, shapes and bits.
       const written = await encodeAdapter(adapter);
       assert.deepEqual(decodeSafetensors(written), decodeSafetensors(golden.adapterBytes()));
@@ -165,7 +167,7 @@ function checkFamily(
     const options = { ...attackDefaults, ...familyGolden.attack };
     const target = { model, weights, embeddingNorm };
     const found = await runAttack(embeddingAttack, target, batch, options, new Random(1, 'attack'));
-    const values = found.delta.dataSync();
+    const values = await found.delta.data();
     const d = model.config.hiddenSize;
     const { length } = batch;
     const delta = targetStarts.flatMap((start, i) =>

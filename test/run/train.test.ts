@@ -19,7 +19,7 @@ import { type GoldenOptions, goldenSetup } from './goldenSetup';
 const { training, capo, cat, catGradient } = goldenTraining;
 const noSave = async () => ({ folder: '', adapterSha256: '' });
 
-async function steps(setup: Setup, state: TrainState, each?: (record: StepRecord) => void): Promise<StepRecord[]> {
+async function steps(setup: Setup, state: TrainState, each?: (record: StepRecord) => unknown): Promise<StepRecord[]> {
   const records: StepRecord[] = [];
   for await (const output of train(setup, state, {
     stopRequested: () => false,
@@ -29,7 +29,7 @@ async function steps(setup: Setup, state: TrainState, each?: (record: StepRecord
     if ('record' in output && output.record.kind === 'step') {
       const record = { v: 1, time: 0, ...output.record };
       records.push(record);
-      each?.(record);
+      await each?.(record);
     }
   return records;
 }
@@ -53,9 +53,9 @@ async function gradients(options: GoldenOptions, padded = false): Promise<{ [nam
   const micro = setup.plan[0];
   assert.ok(micro);
   const result = await microGradients(setup, adapter, micro, 0, await cleanReferences(setup));
-  return Object.fromEntries(
-    Object.entries(result.gradients).map(([name, grad]) => [name, Array.from(grad.dataSync())]),
-  );
+  const found: { [name: string]: number[] } = {};
+  for (const [name, grad] of Object.entries(result.gradients)) found[name] = Array.from(await grad.data());
+  return found;
 }
 
 function assertGradients(found: { [name: string]: number[] }, expected: { [name: string]: number[] }): void {
@@ -107,7 +107,7 @@ forEachEngine((check) => {
     const state = goldenState(setup);
     const close = (found: number | undefined, expected: number, what: string) =>
       assert.ok(Math.abs((found ?? Number.NaN) - expected) < 2e-4, `${what}: ${found}, expected ${expected}`);
-    await steps(setup, state, ({ step, losses, attack, gradientNorm }) => {
+    await steps(setup, state, async ({ step, losses, attack, gradientNorm }) => {
       const expected = training.steps[step - 1];
       assert.ok(expected);
       for (const name of ['away', 'toward', 'utility', 'total'] as const)
@@ -117,7 +117,7 @@ forEachEngine((check) => {
       const after = training.adapterAfter[String(step)];
       if (!after) return;
       for (const [name, tensor] of Object.entries(adapterParameters(state.adapter))) {
-        const distance = farthest(tensor.dataSync(), after[name] ?? []);
+        const distance = farthest(await tensor.data(), after[name] ?? []);
         // Adam's first steps are as long as the learning rate whatever the gradient's size, so tiny gradients may differ by a part of it.
         assert.ok(distance < 0.05 * learningRate, `${name} after step ${step} differs by ${distance}`);
       }
@@ -132,7 +132,9 @@ forEachEngine((check) => {
       const setup = await goldenSetup({ method, accumulation });
       const state = goldenState(setup);
       await steps(setup, state);
-      results.push(Object.values(orderedParameters(state.adapter)).flatMap((tensor) => Array.from(tensor.dataSync())));
+      const values: number[] = [];
+      for (const tensor of Object.values(orderedParameters(state.adapter))) values.push(...(await tensor.data()));
+      results.push(values);
     }
     assert.ok(farthest(results[0] ?? [], results[1] ?? []) < 1e-6);
   });

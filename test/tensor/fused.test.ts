@@ -6,6 +6,7 @@ import { freeCompiled, jit } from '../../src/tensor/jit';
 import { assertBalanced } from '../../src/tensor/memory';
 import { assertClose } from './close';
 import { forEachEngine } from './engines';
+import { tidyAsync } from './tidyAsync';
 
 /** Numbers that are no whole ones, of no order, the same each time. */
 const wave = (shape: number[], speed: number): tf.Tensor =>
@@ -23,23 +24,23 @@ async function assertSame(inputs: tf.Tensor[], differentiable: number, one: Func
     return tf.sum(tf.mul(y, wave(y.shape, 0.77)));
   };
   const valueAndGradients = (of: Function) =>
-    tf.tidy(() => {
+    tidyAsync(async () => {
       const rest = inputs.slice(differentiable);
       const { grads } = tf.valueAndGrads((...xs: tf.Tensor[]) => weigh(of)([...xs, ...rest]) as tf.Scalar)(
         inputs.slice(0, differentiable),
       );
-      return [of(inputs), ...grads].map((tensor) => [...tensor.dataSync()]);
+      return Promise.all([of(inputs), ...grads].map(async (tensor) => [...(await tensor.data())]));
     });
-  await assertBalanced(() => {
-    const wanted = valueAndGradients(plain);
-    tf.tidy(() => {
-      for (const [i, numbers] of valueAndGradients(one).entries())
-        assertClose(tf.tensor1d(numbers), wanted[i] as number[], 3e-6);
+  await assertBalanced(async () => {
+    const wanted = await valueAndGradients(plain);
+    await tidyAsync(async () => {
+      for (const [i, numbers] of (await valueAndGradients(one)).entries())
+        await assertClose(tf.tensor1d(numbers), wanted[i] as number[], 3e-6);
     });
     const owner = {};
-    tf.tidy(() => {
+    await tidyAsync(async () => {
       const compiled = jit(owner, 'test', { inputs }, (args) => ({ y: one(args.inputs) }));
-      assertClose(compiled.y, wanted[0] as number[], 3e-6);
+      await assertClose(compiled.y, wanted[0] as number[], 3e-6);
     });
     freeCompiled(owner);
   });

@@ -11,12 +11,12 @@ const numbers = (...shape: number[]) =>
   );
 
 /** The product by its definition, in double precision. */
-function expected(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): number[] {
+async function expected(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): Promise<number[]> {
   const batches = (x: tf.Tensor) => x.shape.slice(0, -2).reduce((p, q) => p * q, 1);
   const [ra = 0, ca = 0] = a.shape.slice(-2);
   const [rb = 0, cb = 0] = b.shape.slice(-2);
   const [m, n, p] = [transposeA ? ca : ra, transposeA ? ra : ca, transposeB ? rb : cb];
-  const [av, bv] = [a.dataSync(), b.dataSync()];
+  const [av, bv] = [await a.data(), await b.data()];
   const result: number[] = [];
   for (let batch = 0; batch < Math.max(batches(a), batches(b)); batch++) {
     const [oa, ob] = [(batch % batches(a)) * ra * ca, (batch % batches(b)) * rb * cb];
@@ -73,7 +73,7 @@ forEachEngine((check) => {
       [2, 1, 1],
     ],
   ] as const)
-    check(`products ${shapeA} x ${shapeB}, each way transposed`, () => {
+    check(`products ${shapeA} x ${shapeB}, each way transposed`, async () => {
       for (const transposeA of [false, true])
         for (const transposeB of [false, true]) {
           const swap = (shape: readonly number[]) => [...shape.slice(0, -2), ...shape.slice(-2).reverse()];
@@ -81,8 +81,8 @@ forEachEngine((check) => {
           const b = numbers(...(transposeB ? swap(shapeB) : shapeB));
           const before = tf.memory().numDataBuffers;
           const out = tf.matMul(a, b, transposeA, transposeB);
-          const want = expected(a, b, transposeA, transposeB);
-          const got = out.dataSync();
+          const want = await expected(a, b, transposeA, transposeB);
+          const got = await out.data();
           assert.equal(got.length, want.length);
           for (const [i, value] of want.entries())
             assert.ok(Math.abs(value - (got[i] ?? Number.NaN)) < 5e-5, `${value} ${got[i]}`);
@@ -91,14 +91,14 @@ forEachEngine((check) => {
         }
     });
 
-  check('the gradient of a batched product, and identity, free what they take', () => {
+  check('the gradient of a batched product, and identity, free what they take', async () => {
     const before = tf.memory().numDataBuffers;
     const [a, b] = [numbers(4, 3, 5), numbers(4, 5, 2)];
     const grads = tf.grads((x, y) => tf.sum(tf.matMul(tf.clone(x), y)))([a, b]);
     assert.deepEqual(grads[0]?.shape, [4, 3, 5]);
     const copy = tf.clone(a);
     a.dispose();
-    assert.equal(copy.dataSync().length, 60);
+    assert.equal((await copy.data()).length, 60);
     tf.dispose([b, copy, grads]);
     assert.equal(tf.memory().numDataBuffers, before);
   });
