@@ -1,4 +1,5 @@
-// Runs the test files under test/ (all, or those whose path contains one of the arguments) with node's test runner.
+// Runs the test files under test/ (all, or those whose path contains one of the arguments) with node's test runner, which is given the
+// arguments that begin with --.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -6,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
-const wanted = process.argv.slice(2);
+const options = process.argv.slice(2).filter((it) => it.startsWith('--'));
+const wanted = process.argv.slice(2).filter((it) => !it.startsWith('--'));
 const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.ts'))
   .map((file) => relative(root, join(here, file)))
@@ -16,8 +18,9 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(', ')}`);
   process.exit(2);
 }
-const { status } = spawnSync(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=2', ...files], {
-  stdio: 'inherit',
-  cwd: root,
-});
+const { status } = spawnSync(
+  process.execPath,
+  ['--import', 'tsx', '--test', '--test-concurrency=2', ...options, ...files],
+  { stdio: 'inherit', cwd: root },
+);
 process.exit(status ?? 1);

@@ -28,15 +28,22 @@ export function environmentOf(): NodeJS.ProcessEnv {
   return { ...env, ELECTRON_RUN_AS_NODE: '1' };
 }
 
-/** The option that says where the native engine's package is. */
-export function nativePathOf({ nativePath }: Settings): string[] {
-  if (nativePath === '') return [];
-  if (!existsSync(nativePath))
-    throw new Problem(
-      'noNativePath',
-      `sparring.nativePath is ${nativePath}, and there is no such folder: mend or empty the setting.`,
-    );
-  return ['--native-path', nativePath];
+/** The options that say where the engines' packages are. */
+export function enginePathsOf({ nativePath, webgpuPath }: Settings): string[] {
+  const options: string[] = [];
+  for (const [setting, option, path] of [
+    ['nativePath', '--native-path', nativePath],
+    ['webgpuPath', '--webgpu-path', webgpuPath],
+  ] as const) {
+    if (path === '') continue;
+    if (!existsSync(path))
+      throw new Problem(
+        setting === 'nativePath' ? 'noNativePath' : 'noWebgpuPath',
+        `sparring.${setting} is ${path}, and there is no such folder: mend or empty the setting.`,
+      );
+    options.push(option, path);
+  }
+  return options;
 }
 
 /** Command-line options that carry the settings. */
@@ -61,7 +68,7 @@ export async function startWorker(
   const output = openSync(join(folder, WORKER_LOG), 'a');
   const node = nodeOf(settings);
   try {
-    const child = spawn(node, [cli, ...args, ...nativePathOf(settings)], {
+    const child = spawn(node, [cli, ...args, ...enginePathsOf(settings)], {
       cwd: folder,
       env: environmentOf(),
       detached: true,

@@ -31,11 +31,16 @@ export const experimentSchema = z
       .default(0)
       .meta({ description: 'Seed of every random number: same file, seed and engine, same result.' }),
     engine: z
-      .enum(['auto', 'native', 'wasm'])
+      .enum(['auto', 'native', 'webgpu', 'wasm'])
       .default('auto')
       .meta({
         description: 'What computes.',
-        values: { auto: 'the first that works', native: 'TensorFlow, where it is installed', wasm: 'the built-in one' },
+        values: {
+          auto: 'the first that works',
+          native: 'TensorFlow, where it is installed',
+          webgpu: 'the GPU, where the package webgpu is installed',
+          wasm: 'the built-in one',
+        },
       }),
     model: z.string().min(1).meta({
       description:

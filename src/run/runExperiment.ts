@@ -36,6 +36,7 @@ export interface Machine {
   engine?: Resolved['engine'];
   threads?: number;
   nativePath?: string;
+  webgpuPath?: string;
 }
 
 /** Starts a run in a folder that holds none yet. Whatever fails is in its records too, and is thrown. */

@@ -2,7 +2,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join, resolve } from 'node:path';
 import { sha256File } from '../base/files';
 import { Problem } from '../base/problem';
-import { engineFolder, LIBRARY_NAMES, librariesIn, MANIFEST } from '../tensor/backend/tensorFlowLibraries';
+import {
+  engineFolder,
+  LIBRARY_NAMES,
+  librariesIn,
+  MANIFEST,
+  NO_WINDOWS_LIBRARY,
+} from '../tensor/backend/tensorFlowLibraries';
 import { askPython, findPython, pipDownload } from './pip';
 
 export interface InstallOptions {
@@ -55,7 +61,7 @@ export async function installEngine(options: InstallOptions): Promise<Manifest> 
   if (process.platform === 'win32')
     throw new Problem(
       'noTensorFlow',
-      "TensorFlow's wheel for Windows has no C library; use wasm, or Sparring under WSL.",
+      `${NO_WINDOWS_LIBRARY}. Use webgpu (sparring engine install --webgpu), wasm, or Sparring under WSL.`,
     );
   const { say } = options;
   const python = await findPython(options.python);

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { Problem } from '../base/problem';
+import { ENGINE_NAMES, type EngineName } from '../tensor/backend/candidate';
 
 export const USAGE = `sparring: adversarial training of language models, and the attacks that tell whether it helped
 
@@ -13,11 +14,13 @@ export const USAGE = `sparring: adversarial training of language models, and the
   sparring model export MODEL --to DIR   write a model for transformers, with an adapter merged in
   sparring engine         list the engines: found, refused and why
   sparring engine install fetch TensorFlow's library for the native engine with pip; engine remove takes it away
+  sparring engine install --webgpu   fetch the package webgpu with npm, for GPUs without TensorFlow
 
 Options of run, resume and demo
-  --engine NAME     auto, native or wasm; instead of what the file says
+  --engine NAME     auto, native, webgpu or wasm; instead of what the file says
   --threads N       cores to compute on
   --native-path DIR where TensorFlow's libraries are; default: what engine install set up
+  --webgpu-path DIR where the npm package webgpu is; default: what engine install --webgpu set up
   --plain           plain lines instead of a progress bar (the default when the output is no terminal)
 Options of run and demo
   --seed N          instead of the file's
@@ -39,9 +42,10 @@ Ctrl-C stops after the step in flight and leaves a run that resumes; a second Ct
 Exit codes: 0 done, 1 a problem, 2 wrong use, 130 stopped.`;
 
 export interface MachineFlags {
-  engine?: 'auto' | 'native' | 'wasm';
+  engine?: 'auto' | EngineName;
   threads?: number;
   nativePath?: string;
+  webgpuPath?: string;
 }
 export interface RunFlags extends MachineFlags {
   plain: boolean;
@@ -64,7 +68,7 @@ export type Command =
   | { name: 'report'; run: string }
   | { name: 'model'; action: ModelAction }
   | { name: 'engine'; action: 'list'; machine: MachineFlags }
-  | { name: 'engine'; action: 'install'; tensorflow?: string; python?: string }
+  | { name: 'engine'; action: 'install'; tensorflow?: string; python?: string; webgpu: boolean }
   | { name: 'engine'; action: 'remove' };
 
 export type ModelAction =
@@ -72,7 +76,12 @@ export type ModelAction =
   | { action: 'pull'; id: string; file?: string; plain: boolean }
   | ({ action: 'export'; model: string; to: string; adapter?: string; dtype: 'F32' | 'F16' | 'BF16' } & MachineFlags);
 
-const machine = { engine: { type: 'string' }, threads: { type: 'string' }, 'native-path': { type: 'string' } } as const;
+const machine = {
+  engine: { type: 'string' },
+  threads: { type: 'string' },
+  'native-path': { type: 'string' },
+  'webgpu-path': { type: 'string' },
+} as const;
 const session = { ...machine, plain: { type: 'boolean' } } as const;
 const newRun = {
   ...session,
@@ -95,12 +104,12 @@ const optionsOf = {
     adapter: { type: 'string' },
     dtype: { type: 'string' },
   },
-  engine: { ...machine, tensorflow: { type: 'string' }, python: { type: 'string' } },
+  engine: { ...machine, tensorflow: { type: 'string' }, python: { type: 'string' }, webgpu: { type: 'boolean' } },
 } as const;
 /** Which of the engine command's options go with what it does. */
 const engineOptions: { readonly [action: string]: readonly string[] } = {
   list: Object.keys(machine),
-  install: ['tensorflow', 'python'],
+  install: ['tensorflow', 'python', 'webgpu'],
   remove: [],
 };
 /** Which of the model command's options go with what it does. */
@@ -122,8 +131,9 @@ function whole(flag: string, text: string | undefined, least: number, most: numb
 }
 
 function engine(text: string | undefined): MachineFlags['engine'] {
-  if (text === undefined || text === 'auto' || text === 'native' || text === 'wasm') return text;
-  throw usage(`--engine must be auto, native or wasm, not ${text}.`);
+  const known = (['auto', ...ENGINE_NAMES] as const).find((name) => name === text);
+  if (text === undefined || known !== undefined) return known;
+  throw usage(`--engine must be auto, native, webgpu or wasm, not ${text}.`);
 }
 
 function dtype(text: string | undefined): 'F32' | 'F16' | 'BF16' {
@@ -176,6 +186,7 @@ export function parseCommand(argv: readonly string[]): Command {
     engine: engine(text('engine')),
     threads: whole('threads', text('threads'), 1, 1024),
     nativePath: text('native-path'),
+    webgpuPath: text('webgpu-path'),
   };
   const inSession = { ...onMachine, plain: values['plain'] === true };
   const ofNewRun = () => ({
@@ -220,8 +231,12 @@ export function parseCommand(argv: readonly string[]): Command {
       const strange = Object.keys(values).find((flag) => !allowed.includes(flag));
       if (strange !== undefined) throw usage(`sparring engine ${action} takes no --${strange}.`);
       if (action === 'remove') return { name: known, action };
-      if (action === 'install')
-        return { name: known, action, tensorflow: release(text('tensorflow')), python: text('python') };
+      if (action === 'install') {
+        const [tensorflow, python, webgpu] = [text('tensorflow'), text('python'), values['webgpu'] === true];
+        if (webgpu && (tensorflow ?? python) !== undefined)
+          throw usage("--webgpu takes no --tensorflow or --python: it is not TensorFlow's.");
+        return { name: known, action, tensorflow: release(tensorflow), python, webgpu };
+      }
       return { name: known, action: 'list', machine: onMachine };
     }
   }

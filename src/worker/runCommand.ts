@@ -19,7 +19,9 @@ function withFlags(resolved: Resolved, { seed, steps }: NewRunFlags): Resolved {
   };
 }
 
-const machineOf = ({ engine, threads, nativePath }: MachineFlags): MachineFlags => ({ engine, threads, nativePath });
+const machineOf = ({ engine, threads, nativePath, webgpuPath }: MachineFlags): MachineFlags => ({
+  ...{ engine, threads, nativePath, webgpuPath },
+});
 
 /** `sparring run`: makes a run folder, runs the experiment in it and says how it went. */
 export async function runCommand({ file, ...flags }: { file: string } & NewRunFlags): Promise<RunEnd> {

@@ -11,7 +11,7 @@ import { type HubServer, startHub } from '../hub/hubServer';
 import { familyCases } from '../model/familyGolden';
 import { temporaryFolder } from '../temporaryFolder';
 
-const settings: Settings = { engine: '', threads: 0, node: '', nativePath: '' };
+const settings: Settings = { engine: '', threads: 0, node: '', nativePath: '', webgpuPath: '' };
 const cli = [
   '--import',
   pathToFileURL(require.resolve('tsx')).href,

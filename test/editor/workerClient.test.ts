@@ -8,8 +8,8 @@ import { test } from 'node:test';
 import { Problem } from '../../src/base/problem';
 import type { Settings } from '../../src/editor/settings';
 import {
+  enginePathsOf,
   isListening,
-  nativePathOf,
   optionsOf,
   readAddress,
   startWorker,
@@ -20,7 +20,7 @@ import { WORKER_PROTOCOL } from '../../src/protocol/worker';
 import { runFile } from '../../src/records/runFolder';
 import { serve } from '../../src/worker/serve';
 
-const settings: Settings = { engine: '', threads: 0, node: '', nativePath: '' };
+const settings: Settings = { engine: '', threads: 0, node: '', nativePath: '', webgpuPath: '' };
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sparring-client-'));
@@ -105,10 +105,11 @@ test('a Node that is not there is a problem with its setting; settings become op
   );
   assert.deepEqual(optionsOf(settings), []);
   assert.deepEqual(optionsOf({ ...settings, engine: 'wasm', threads: 2 }), ['--engine', 'wasm', '--threads', '2']);
-  assert.deepEqual(nativePathOf(settings), []);
-  assert.deepEqual(nativePathOf({ ...settings, nativePath: __dirname }), ['--native-path', __dirname]);
+  assert.deepEqual(enginePathsOf(settings), []);
+  assert.deepEqual(enginePathsOf({ ...settings, nativePath: __dirname }), ['--native-path', __dirname]);
+  assert.deepEqual(enginePathsOf({ ...settings, webgpuPath: __dirname }), ['--webgpu-path', __dirname]);
   assert.throws(
-    () => nativePathOf({ ...settings, nativePath: join(__dirname, 'nowhere') }),
+    () => enginePathsOf({ ...settings, nativePath: join(__dirname, 'nowhere') }),
     (error) => error instanceof Problem && error.data.code === 'noNativePath',
   );
 });

@@ -3,23 +3,34 @@ import * as tf from '@tensorflow/tfjs-core';
 import { startEngine } from '../../src/tensor/engine';
 import { setCompiling } from '../../src/tensor/jit';
 
-/** The engines a test file runs on: wasm always, native where SPARRING_NATIVE names a folder that has its package, compiled and op by op. */
+/**
+ * The engines a test file runs on: wasm always, native where SPARRING_NATIVE names a folder that has its package, compiled and op by op,
+ * webgpu where SPARRING_WEBGPU names one that has the npm package webgpu.
+ */
 const nativePath = process.env['SPARRING_NATIVE'];
-type Name = 'wasm' | 'native' | 'native, op by op';
-const names: Name[] = ['wasm', ...(nativePath ? (['native', 'native, op by op'] as const) : [])];
+const webgpuPath = process.env['SPARRING_WEBGPU'];
+type Name = 'wasm' | 'native' | 'native, op by op' | 'webgpu';
+const names: readonly Name[] = [
+  'wasm',
+  ...(nativePath ? (['native', 'native, op by op'] as const) : []),
+  ...(webgpuPath ? (['webgpu'] as const) : []),
+];
 const started = new Map<string, string>();
 
 async function use(name: Name): Promise<void> {
-  const engine = name === 'wasm' ? 'wasm' : 'native';
+  const engine = name === 'native, op by op' ? 'native' : name;
   setCompiling(name !== 'native, op by op');
   const backend = started.get(engine);
   if (backend === undefined) {
-    await startEngine({ engine, threads: 1, nativePath });
+    await startEngine({ engine, threads: 1, nativePath, webgpuPath });
     started.set(engine, tf.getBackend());
   } else await tf.setBackend(backend);
 }
 
-/** Registers `body`'s tests once per engine, each named with its engine. The engine is current when a test made with `check` runs. */
+/**
+ * Registers `body`'s tests once per engine, each named with its engine. The engine is current when a test made with `check` runs. Values
+ * are read with `await tensor.data()`, since webgpu has no other way.
+ */
 export function forEachEngine(body: (check: (name: string, fn: () => void | Promise<void>) => void) => void): void {
   for (const engine of names) {
     body((name, fn) => {
@@ -29,4 +40,6 @@ export function forEachEngine(body: (check: (name: string, fn: () => void | Prom
       });
     });
   }
+  if (!webgpuPath)
+    test('the engine webgpu', { skip: 'SPARRING_WEBGPU names no folder that has the package' }, () => undefined);
 }

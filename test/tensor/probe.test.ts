@@ -43,7 +43,8 @@ test('where nothing is found, auto takes wasm and says what it missed', async ()
   const engine = await startEngine({ engine: 'auto', threads: 1, nativePath });
   assert.equal(engine.name, 'wasm');
   assert.equal(engine.threads, 1);
-  const [native, wasm] = engine.candidates;
+  const [native, webgpu, wasm] = engine.candidates;
+  assert.equal(webgpu?.name, 'webgpu');
   assert.equal(native?.found, false);
   assert.match(native?.refused ?? '', /tfjs-node-gpu/);
   assert.match(native?.mend ?? '', /sparring engine install/);

@@ -6,13 +6,16 @@ const parse = (line: string) => parseCommand(line.split(' ').filter(Boolean));
 
 test('each command with its options', () => {
   assert.deepEqual(
-    parse('run a.yaml --engine wasm --threads 2 --seed 7 --steps 3 --runs out --run-id r1 --native-path n --plain'),
+    parse(
+      'run a.yaml --engine wasm --threads 2 --seed 7 --steps 3 --runs out --run-id r1 --native-path n --webgpu-path w --plain',
+    ),
     {
       name: 'run',
       file: 'a.yaml',
       engine: 'wasm',
       threads: 2,
       nativePath: 'n',
+      webgpuPath: 'w',
       plain: true,
       seed: 7,
       steps: 3,
@@ -29,7 +32,7 @@ test('each command with its options', () => {
   const pull = { action: 'pull', id: 'a/b@c', file: 'x.gguf', plain: true };
   assert.deepEqual(parse('model pull a/b@c --file x.gguf --plain'), { name: 'model', action: pull });
   const exported = { action: 'export', model: 'x', to: 'y', adapter: 'z', dtype: 'F32' };
-  const machine = { engine: 'wasm', threads: 1, nativePath: undefined };
+  const machine = { engine: 'wasm', threads: 1, nativePath: undefined, webgpuPath: undefined };
   assert.deepEqual(parse('model export x --to y --adapter z --dtype F32 --engine wasm --threads 1'), {
     name: 'model',
     action: { ...exported, ...machine },
@@ -48,7 +51,7 @@ test('wrong use is a sentence that says what is wrong', () => {
     ['run a.yaml --sed 1', /Unknown option '--sed'/],
     ['run a.yaml --seed one', /--seed must be a whole number from 0 to 4294967295, not one\./],
     ['run a.yaml --steps 0', /--steps must be a whole number from 1/],
-    ['run a.yaml --engine cuda', /--engine must be auto, native or wasm, not cuda\./],
+    ['run a.yaml --engine cuda', /--engine must be auto, native, webgpu or wasm, not cuda\./],
     ['run a.yaml --run-id ../x', /--run-id must be a plain name/],
     ['check a.yaml --seed 1', /Unknown option '--seed'/],
     ['model', /sparring model needs one of show, pull, export\./],

@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { Problem } from '../../base/problem';
 import { describeRun } from '../describeRun';
 import { readSettings } from '../settings';
-import { environmentOf, nativePathOf, nodeOf, optionsOf } from '../workerClient';
+import { enginePathsOf, environmentOf, nodeOf, optionsOf } from '../workerClient';
 import { cliOf, type Launcher } from './startTraining';
 
 const run = promisify(execFile);
@@ -21,7 +21,7 @@ export async function engineReport(launcher: Launcher): Promise<void> {
     { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t('Sparring looks for engines') },
     async () => {
       try {
-        const args = [cliOf(launcher), 'engine', ...optionsOf(settings), ...nativePathOf(settings)];
+        const args = [cliOf(launcher), 'engine', ...optionsOf(settings), ...enginePathsOf(settings)];
         const { stdout, stderr } = await run(nodeOf(settings), args, {
           cwd: homedir(),
           env: environmentOf(),

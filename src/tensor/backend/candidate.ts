@@ -1,6 +1,10 @@
+/** Engines, in the order in which `auto` tries them. */
+export const ENGINE_NAMES = ['native', 'webgpu', 'wasm'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
 /** One engine that could have been used: whether it is there, and if it is not used, why not and how to mend it. */
 export interface EngineCandidate {
-  name: 'native' | 'wasm';
+  name: EngineName;
   found: boolean;
   version?: string;
   device?: string;

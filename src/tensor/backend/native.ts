@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -7,12 +6,18 @@ import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
 import { addonFile, configProto } from './addon';
 import type { EngineCandidate } from './candidate';
+import { runProbe } from './runProbe';
 import { startTensorFlow } from './tensorFlow';
-import { installedLibraries, LIBRARY_NAMES, librariesIn, type TensorFlowLibraries } from './tensorFlowLibraries';
+import {
+  installedLibraries,
+  LIBRARY_NAMES,
+  librariesIn,
+  NO_WINDOWS_LIBRARY,
+  type TensorFlowLibraries,
+} from './tensorFlowLibraries';
 
 /** TensorFlow's own bindings, where a user has one of these packages: the second choice. */
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
-const PROBE_SECONDS = 120;
 
 /** A package that was found, and what the probe said of it. */
 export interface NativeCandidate extends EngineCandidate {
@@ -70,26 +75,8 @@ function environment(threads: number | undefined): { [name: string]: string } {
   return Object.fromEntries(Object.entries(wanted).filter(([name]) => process.env[name] === undefined));
 }
 
-/** Runs the probe in a process of its own: a binary that does not fit can end a process without an error. */
-function probe(script: string, args: readonly string[], threads: number | undefined): Promise<ProbeResult> {
-  const env = { ...process.env, ...environment(threads), ELECTRON_RUN_AS_NODE: '1' };
-  return new Promise((done) => {
-    execFile(
-      process.execPath,
-      ['-e', script, ...args],
-      { env, timeout: PROBE_SECONDS * 1000 },
-      (failure, stdout, stderr) => {
-        const line = stdout.trim().split('\n').pop() ?? '';
-        if (line.startsWith('{')) return done(JSON.parse(line) as ProbeResult);
-        const why = failure?.killed
-          ? `it did not answer within ${PROBE_SECONDS} seconds`
-          : `its process ended with ${failure?.signal ?? `code ${failure?.code ?? 0}`}`;
-        const said = stderr.trim().split('\n').pop();
-        done({ error: said ? `${why}: ${said}` : why });
-      },
-    );
-  });
-}
+const probe = (script: string, args: readonly string[], threads: number | undefined): Promise<ProbeResult> =>
+  runProbe<ProbeResult>(script, args, environment(threads));
 
 /** Why a probe's answer means that the package cannot be used, and what to do about it. */
 function judge(name: string, result: ProbeResult): { refused: string; mend: string } | undefined {
@@ -126,7 +113,7 @@ export async function probeNative(options: NativeOptions): Promise<NativeCandida
   if (nativePath !== undefined) return probePackages(nativePath, threads);
   return [
     process.platform === 'win32'
-      ? refusal("TensorFlow's wheel for Windows has no C library", 'Use wasm; nothing else is offered on Windows yet.')
+      ? refusal(NO_WINDOWS_LIBRARY, 'Use webgpu (sparring engine install --webgpu) or wasm, which is always there.')
       : refusal(
           'TensorFlow is not set up on this machine',
           'sparring engine install fetches it with pip (about 300 MB); --native-path names a folder that has it (in the editor: sparring.nativePath).',

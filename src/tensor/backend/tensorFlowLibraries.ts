@@ -16,6 +16,9 @@ export const LIBRARY_NAMES: readonly string[] =
     ? ['libtensorflow_framework.2.dylib', 'libtensorflow_cc.2.dylib']
     : ['libtensorflow_framework.so.2', 'libtensorflow_cc.so.2'];
 
+/** Why the native engine is not offered on Windows. */
+export const NO_WINDOWS_LIBRARY = "TensorFlow's wheel for Windows has no usable C library";
+
 /** Names the libraries that `sparring engine install` set up, in the engine's folder. */
 export const MANIFEST = 'tensorflow.json';
 
