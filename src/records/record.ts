@@ -152,6 +152,8 @@ export interface FinishedRecord extends Base {
   /** Working time over all sessions of this run. */
   seconds: number;
   adapterSha256?: string;
+  /** Where the engine compiles: functions recorded in the last session, calls of them, and why some were not. */
+  compiled?: { functions: number; calls: number; refused: readonly string[] };
 }
 
 /** One line of records.jsonl: numbers and ids only. */

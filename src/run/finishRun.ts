@@ -8,6 +8,7 @@ import { reportMarkdown } from '../records/report';
 import { reportHtml } from '../records/reportHtml';
 import { type RunConfig, readRecords, runFile } from '../records/runFolder';
 import { summarize } from '../records/summary';
+import { compiles, jitCounts } from '../tensor/jit';
 import type { TrainState } from './checkpoint';
 import { workingSeconds } from './resume';
 import type { RunConfigFile } from './runConfig';
@@ -31,7 +32,11 @@ export async function finishRun(
   const records = readRecords(folder);
   const now = Date.now();
   const seconds = workingSeconds([...records, { v: RECORD_VERSION, time: now, kind: 'stopped', step: state.step }]);
-  const finished = { kind: 'finished', seconds, adapterSha256 } as const;
+  const { recorded, calls, refused } = jitCounts();
+  const compiled = compiles()
+    ? { functions: recorded, calls, refused: refused.map((why) => why.slice(0, 200)) }
+    : undefined;
+  const finished = { kind: 'finished', seconds, adapterSha256, ...(compiled && { compiled }) } as const;
   // The derived files say what the last record will say, and stand before it does.
   writeDerived(folder, [...records, stamp(finished)]);
   writer.record(finished);
