@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs-core';
 import { startEngine } from '../src/tensor/engine';
 import { makeModel } from './makeModel';
@@ -20,6 +22,10 @@ const { values: flags } = parseArgs({
     out: { type: 'string' },
   },
 });
+
+/** What JavaScript will collect some day is no growth. */
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 async function main(): Promise<void> {
   const engine = flags.engine as 'native' | 'wasm';
@@ -43,7 +49,9 @@ async function main(): Promise<void> {
     };
     for (let step = 1; step <= steps; step++) {
       await trainer.step({ ...request, rows: batches[step % batches.length] as (typeof batches)[number] }, 'cat');
-      if (step % 50 === 0) curve.push({ step, rss: process.memoryUsage().rss, tensors: tf.memory().numTensors });
+      if (step % 50 !== 0) continue;
+      collect();
+      curve.push({ step, rss: process.memoryUsage().rss, tensors: tf.memory().numTensors });
     }
   } finally {
     rmSync(folder, { recursive: true });
