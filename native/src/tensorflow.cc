@@ -1,6 +1,11 @@
 #include "tensorflow.h"
 
 #include <dlfcn.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+
+#include <cstdlib>
+#endif
 
 namespace tensorflow_c {
 
@@ -16,6 +21,10 @@ bool isLoaded() { return loaded; }
 
 std::string load(const std::vector<std::string>& libraries) {
   if (loaded) return "";
+#ifdef __GLIBC__
+  // Else every thread of TensorFlow's fills an arena of its own, and the process grows for hundreds of steps.
+  if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 2);
+#endif
   void* last = nullptr;
   for (const std::string& library : libraries) {
     // Global: the framework's symbols are what the next library asks for.
