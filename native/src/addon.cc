@@ -24,32 +24,53 @@ bool started(napi_env env) {
   return false;
 }
 
-// load(libraries: string[], config: Uint8Array, threads: number): TensorFlow's version. `threads`: of the fused ops' loops.
-napi_value Load(napi_env env, napi_callback_info info) {
-  napi_value arguments[kMostArguments];
+bool texts(napi_env env, napi_value list, const char* what, const char* each, std::vector<std::string>* out) {
   uint32_t count = 0;
-  if (!argumentsOf(env, info, 3, arguments) || !values::length(env, arguments[0], "the libraries", &count)) return nullptr;
-  std::vector<std::string> libraries(count);
+  if (!values::length(env, list, what, &count)) return false;
+  out->resize(count);
   for (uint32_t i = 0; i < count; i++) {
     napi_value one;
-    if (!values::ok(env, napi_get_element(env, arguments[0], i, &one), "a library")) return nullptr;
-    if (!values::text(env, one, "a library", &libraries[i])) return nullptr;
+    if (!values::ok(env, napi_get_element(env, list, i, &one), each)) return false;
+    if (!values::text(env, one, each, &(*out)[i])) return false;
   }
+  return true;
+}
+
+// load(libraries: string[], config: Uint8Array, threads: number, cuda: string[], device: string): TensorFlow's version, whether NVIDIA's driver
+// is here, and the first of the libraries `cuda` that cannot be loaded: { version, driver, missing }. `threads`: of the fused ops' loops.
+napi_value Load(napi_env env, napi_callback_info info) {
+  napi_value arguments[kMostArguments];
+  std::vector<std::string> libraries, cuda;
+  if (!argumentsOf(env, info, 5, arguments)) return nullptr;
+  if (!texts(env, arguments[0], "the libraries", "a library", &libraries)) return nullptr;
   const void* config = nullptr;
   size_t size = 0;
   if (!values::bytes(env, arguments[1], "the configuration", &config, &size)) return nullptr;
   int64_t threads = 1;
   if (!values::integer(env, arguments[2], "the number of threads", &threads)) return nullptr;
+  if (!texts(env, arguments[3], "CUDA's libraries", "a library of CUDA's", &cuda)) return nullptr;
+  std::string device;
+  if (!values::text(env, arguments[4], "the device", &device)) return nullptr;
+  // TensorFlow asks the loader for them by name alone, and finds those that are loaded already.
+  const bool driver = loadGlobally("libcuda.so.1").empty();
+  std::string missing;
+  for (size_t i = 0; driver && missing.empty() && i < cuda.size(); i++) missing = loadGlobally(cuda[i]);
   const bool first = !isLoaded();
   std::string problem = load(libraries);
   if (problem.empty() && first) problem = registerFused();
   if (problem.empty()) parallel::setThreads(static_cast<int>(std::min<int64_t>(threads, 256)));
-  if (problem.empty()) problem = startContext(config, size);
+  if (problem.empty()) problem = startContext(config, size, device);
   if (!problem.empty()) {
     values::fail(env, problem);
     return nullptr;
   }
-  return values::ofText(env, TF_Version());
+  napi_value facts, there;
+  napi_create_object(env, &facts);
+  napi_get_boolean(env, driver, &there);
+  napi_set_named_property(env, facts, "version", values::ofText(env, TF_Version()));
+  napi_set_named_property(env, facts, "driver", there);
+  napi_set_named_property(env, facts, "missing", values::ofText(env, missing));
+  return facts;
 }
 
 // devices(): { name, type, memory }[], of which `used` is the one that ops run on.
@@ -112,7 +133,7 @@ napi_value CreateTensor(napi_env env, napi_callback_info info) {
   Status status;
   TFE_TensorHandle* handle = TFE_NewTensorHandle(tensor, status.get());
   TF_DeleteTensor(tensor);
-  if (status.ok() && context().gpu && type != kInt32) {
+  if (status.ok() && context().elsewhere && type != kInt32) {
     TFE_TensorHandle* moved = TFE_TensorHandleCopyToDevice(handle, context().eager, context().device.c_str(), status.get());
     TFE_DeleteTensorHandle(handle);
     handle = moved;

@@ -8,7 +8,22 @@ Context& context() {
   return *only;
 }
 
-std::string startContext(const void* config, size_t size) {
+namespace {
+
+// The place of the device to use: the one whose name ends with `wish`, else the first GPU, else the first; -1 where the wish is none of them.
+int choose(const std::vector<Device>& devices, const std::string& wish) {
+  for (size_t i = 0; i < devices.size(); i++) {
+    const std::string end = ":" + wish;
+    const std::string& name = devices[i].name;
+    const bool wished = name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+    if (wish.empty() ? devices[i].type == "GPU" : wished) return static_cast<int>(i);
+  }
+  return wish.empty() ? 0 : -1;
+}
+
+}  // namespace
+
+std::string startContext(const void* config, size_t size, const std::string& device) {
   Context& all = context();
   if (all.eager != nullptr) return "";
   Status status;
@@ -17,21 +32,27 @@ std::string startContext(const void* config, size_t size) {
   TFE_Context* made = status.ok() ? TFE_NewContext(options, status.get()) : nullptr;
   TFE_DeleteContextOptions(options);
   if (!status.ok()) return status.message();
+  std::vector<Device> devices;
   TF_DeviceList* list = TFE_ContextListDevices(made, status.get());
   if (!status.ok()) return status.message();
   for (int i = 0; i < TF_DeviceListCount(list); i++) {
     const char* name = TF_DeviceListName(list, i, status.get());
     if (!status.ok() || name == nullptr) continue;
-    Device device{name, TF_DeviceListType(list, i, status.get()), TF_DeviceListMemoryBytes(list, i, status.get())};
-    const bool gpu = device.type == "GPU";
-    if (all.device.empty() || (gpu && !all.gpu)) {
-      all.device = device.name;
-      all.gpu = gpu;
-    }
-    all.devices.push_back(device);
+    Device one{name, TF_DeviceListType(list, i, status.get()), TF_DeviceListMemoryBytes(list, i, status.get())};
+    devices.push_back(one);
   }
   TF_DeleteDeviceList(list);
-  if (all.devices.empty()) return "TensorFlow knows no device";
+  const int chosen = devices.empty() ? -1 : choose(devices, device);
+  if (chosen < 0) {
+    TFE_DeleteContext(made);
+    if (devices.empty()) return "TensorFlow knows no device";
+    std::string known;
+    for (const Device& one : devices) known += (known.empty() ? "" : ", ") + one.name;
+    return "TensorFlow has no device " + device + "; it has " + known;
+  }
+  all.devices = devices;
+  all.device = devices[static_cast<size_t>(chosen)].name;
+  all.elsewhere = chosen != 0;
   all.eager = made;
   return "";
 }

@@ -31,9 +31,10 @@ struct Device {
 struct Context {
   TFE_Context* eager = nullptr;
   std::vector<Device> devices;
-  // The device that ops run on: the first GPU, else the processor.
+  // The device that ops run on: the one that was asked for, else the first GPU, else the processor.
   std::string device;
-  bool gpu = false;
+  // Values come from JavaScript to the first device; where ops run on another, they are moved there.
+  bool elsewhere = false;
   std::unordered_map<int64_t, TFE_TensorHandle*> tensors;
   int64_t next = 1;
 
@@ -49,5 +50,6 @@ struct Context {
 
 Context& context();
 
-// Makes the context with a serialized ConfigProto (may be empty). Empty when all went well, else what is wrong.
-std::string startContext(const void* config, size_t size);
+// Makes the context with a serialized ConfigProto (may be empty). `device`: the end of the name of the device to use, such as GPU:1, or empty.
+// Empty when all went well, else what is wrong.
+std::string startContext(const void* config, size_t size, const std::string& device);

@@ -15,6 +15,19 @@ TENSORFLOW_FUNCTIONS(DEFINE)
 
 namespace {
 bool loaded = false;
+
+// Global: the framework's symbols are what the next library asks for.
+std::string loadGlobally(const std::string& library, void** handle) {
+  *handle = dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (*handle != nullptr) return "";
+  const char* why = dlerror();
+  return why != nullptr ? why : "cannot load " + library;
+}
+}  // namespace
+
+std::string loadGlobally(const std::string& library) {
+  void* handle = nullptr;
+  return loadGlobally(library, &handle);
 }
 
 bool isLoaded() { return loaded; }
@@ -27,12 +40,8 @@ std::string load(const std::vector<std::string>& libraries) {
 #endif
   void* last = nullptr;
   for (const std::string& library : libraries) {
-    // Global: the framework's symbols are what the next library asks for.
-    last = dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL);
-    if (last == nullptr) {
-      const char* why = dlerror();
-      return why != nullptr ? why : "cannot load " + library;
-    }
+    std::string problem = loadGlobally(library, &last);
+    if (!problem.empty()) return problem;
   }
   if (last == nullptr) return "no library was named";
 #define FIND(result, name, parameters)                                        \

@@ -58,6 +58,7 @@ namespace tensorflow_c {
   X(void, TFE_ContextOptionsSetConfig, (TFE_ContextOptions*, const void*, size_t, TF_Status*))                      \
   X(void, TFE_DeleteContextOptions, (TFE_ContextOptions*))                                                          \
   X(TFE_Context*, TFE_NewContext, (const TFE_ContextOptions*, TF_Status*))                                          \
+  X(void, TFE_DeleteContext, (TFE_Context*))                                                                        \
   X(TF_DeviceList*, TFE_ContextListDevices, (TFE_Context*, TF_Status*))                                             \
   X(void, TFE_ContextAddFunctionDef, (TFE_Context*, const char*, size_t, TF_Status*))                               \
   X(void, TFE_ContextRemoveFunction, (TFE_Context*, const char*, TF_Status*))                                       \
@@ -143,6 +144,9 @@ TENSORFLOW_FUNCTIONS(DECLARE)
 
 // Loads the libraries in their order and finds every function. Empty when all went well, else what is wrong. Loading twice is harmless.
 std::string load(const std::vector<std::string>& libraries);
+
+// Loads a library for all that comes later. Empty when all went well, else the loader's words.
+std::string loadGlobally(const std::string& library);
 bool isLoaded();
 
 // TF_DataType, as the C API numbers them.

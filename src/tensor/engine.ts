@@ -26,6 +26,8 @@ export interface EngineOptions {
   nativePath?: string;
   /** Folder that has the npm package `webgpu`; default: what `sparring engine install --webgpu` set up. */
   webgpuPath?: string;
+  /** Of several devices of TensorFlow's, the one to compute on, such as GPU:1; default: the first GPU, else the processor. */
+  device?: string;
 }
 
 /** What each engine that `options` allow would do, in the order in which they would be taken. Starts none. */
@@ -50,7 +52,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     candidates.push(...native.map(facts));
     const usable = native.find(({ module, refused }) => module !== undefined && refused === undefined);
     if (usable?.module !== undefined) {
-      const started = await startNative({ ...usable, module: usable.module }, threads);
+      const started = await startNative({ ...usable, module: usable.module }, options);
       return { name: 'native', device: usable.device ?? 'CPU', ...started, candidates };
     }
     if (engine === 'native') throw unusable('engineNative', candidates);
@@ -73,7 +75,7 @@ function unusable(code: string, candidates: readonly EngineCandidate[]): Problem
   return new Problem(code, `The ${candidates[0]?.name} engine cannot be used: ${reasons.join(' ')}`);
 }
 
-function facts({ name, found, version, device, refused, mend }: EngineCandidate): EngineCandidate {
-  const known = { version, device, refused, mend };
+function facts({ name, found, version, device, remark, refused, mend }: EngineCandidate): EngineCandidate {
+  const known = { version, device, remark, refused, mend };
   return { name, found, ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) };
 }

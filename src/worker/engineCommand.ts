@@ -20,13 +20,13 @@ export async function engineCommand(command: Command & { name: 'engine' }): Prom
       const stop = new AbortController();
       const abort = () => stop.abort();
       process.once('SIGINT', abort).once('SIGTERM', abort);
-      const { tensorflow, python, webgpu } = command;
+      const { tensorflow, python, cuda, webgpu } = command;
       const say = (line: string) => console.log(line);
       if (webgpu) {
         await installWebgpu({ signal: stop.signal, say });
         return (await list({ engine: 'webgpu' })) !== undefined;
       }
-      await installEngine({ tensorflow, python, signal: stop.signal, say });
+      await installEngine({ tensorflow, python, cuda, signal: stop.signal, say });
       return (await list({})) === 'native';
     }
   }
@@ -36,12 +36,13 @@ export async function engineCommand(command: Command & { name: 'engine' }): Prom
 async function list(options: MachineFlags): Promise<EngineName | undefined> {
   const candidates = await probeEngines({ ...options, engine: options.engine ?? 'auto' });
   let chosen: EngineName | undefined;
-  for (const { name, found, version, device, refused, mend } of candidates) {
+  for (const { name, found, version, device, remark, refused, mend } of candidates) {
     const works = found && refused === undefined;
     const state = works ? (chosen === undefined ? 'works, is used' : 'works') : found ? 'refused' : 'not found';
     if (works) chosen ??= name;
     const known = [version, device].filter(Boolean).map((it) => `; ${it}`);
     console.log(`${name.padEnd(8)}${state}${known.join('')}`);
+    if (remark) console.log(`        ${remark}`);
     if (refused) console.log(`        why: ${refused}`);
     if (name === 'native' && refused && found && options.nativePath === undefined)
       for (const file of await changedLibraries()) console.log(`        ${file} is not what it was when it was set up`);

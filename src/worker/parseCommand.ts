@@ -14,6 +14,7 @@ export const USAGE = `sparring: adversarial training of language models, and the
   sparring model export MODEL --to DIR   write a model for transformers, with an adapter merged in
   sparring engine         list the engines: found, refused and why
   sparring engine install fetch TensorFlow's library for the native engine with pip; engine remove takes it away
+  sparring engine install --cuda     the same with CUDA, for NVIDIA's GPUs under Linux (3.3 GB)
   sparring engine install --webgpu   fetch the package webgpu with npm, for GPUs without TensorFlow
 
 Options of run, resume and demo
@@ -68,7 +69,7 @@ export type Command =
   | { name: 'report'; run: string }
   | { name: 'model'; action: ModelAction }
   | { name: 'engine'; action: 'list'; machine: MachineFlags }
-  | { name: 'engine'; action: 'install'; tensorflow?: string; python?: string; webgpu: boolean }
+  | { name: 'engine'; action: 'install'; tensorflow?: string; python?: string; cuda: boolean; webgpu: boolean }
   | { name: 'engine'; action: 'remove' };
 
 export type ModelAction =
@@ -104,12 +105,18 @@ const optionsOf = {
     adapter: { type: 'string' },
     dtype: { type: 'string' },
   },
-  engine: { ...machine, tensorflow: { type: 'string' }, python: { type: 'string' }, webgpu: { type: 'boolean' } },
+  engine: {
+    ...machine,
+    tensorflow: { type: 'string' },
+    python: { type: 'string' },
+    cuda: { type: 'boolean' },
+    webgpu: { type: 'boolean' },
+  },
 } as const;
 /** Which of the engine command's options go with what it does. */
 const engineOptions: { readonly [action: string]: readonly string[] } = {
   list: Object.keys(machine),
-  install: ['tensorflow', 'python', 'webgpu'],
+  install: ['tensorflow', 'python', 'cuda', 'webgpu'],
   remove: [],
 };
 /** Which of the model command's options go with what it does. */
@@ -232,10 +239,11 @@ export function parseCommand(argv: readonly string[]): Command {
       if (strange !== undefined) throw usage(`sparring engine ${action} takes no --${strange}.`);
       if (action === 'remove') return { name: known, action };
       if (action === 'install') {
-        const [tensorflow, python, webgpu] = [text('tensorflow'), text('python'), values['webgpu'] === true];
-        if (webgpu && (tensorflow ?? python) !== undefined)
-          throw usage("--webgpu takes no --tensorflow or --python: it is not TensorFlow's.");
-        return { name: known, action, tensorflow: release(tensorflow), python, webgpu };
+        const [tensorflow, python] = [text('tensorflow'), text('python')];
+        const [cuda, webgpu] = [values['cuda'] === true, values['webgpu'] === true];
+        if (webgpu && (cuda || (tensorflow ?? python) !== undefined))
+          throw usage("--webgpu takes no --tensorflow, --python or --cuda: it is not TensorFlow's.");
+        return { name: known, action, tensorflow: release(tensorflow), python, cuda, webgpu };
       }
       return { name: known, action: 'list', machine: onMachine };
     }

@@ -60,7 +60,7 @@ export function networkParts({ drive: { page, command }, shot, done, workspace, 
     const dialog = page.locator('.monaco-dialog-box', { hasText: 'Set up the native engine?' });
     await dialog.waitFor();
     await shot('engineDialog');
-    await dialog.locator('.monaco-button', { hasText: 'Download' }).click();
+    await dialog.locator('.monaco-button', { hasText: /^Download$/ }).click();
     const report = page.locator('.view-line', { hasText: /works,\sis\sused;\sTensorFlow\s2/ });
     const refused = page.locator('.notification-toast', { hasText: 'pip could not fetch' });
     await report.or(refused).first().waitFor({ timeout: 300_000 });

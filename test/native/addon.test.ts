@@ -31,11 +31,11 @@ test('nothing works before TensorFlow is loaded, and a library that is none is a
       said(() => addon.devices()),
       said(() => addon.createTensor([1], 1, new Float32Array(1))),
       said(() => addon.executeOp('MatMul', [], [], 1)),
-      said(() => addon.load([], new Uint8Array(), 1)),
-      said(() => addon.load(['/nowhere/x.so'], new Uint8Array(), 1)),
-      said(() => addon.load([process.argv[1]], new Uint8Array(), 1)),
-      said(() => addon.load('x', new Uint8Array(), 1)),
-      said(() => addon.load([5], new Uint8Array(), 1)),
+      said(() => addon.load([], new Uint8Array(), 1, [], '')),
+      said(() => addon.load(['/nowhere/x.so'], new Uint8Array(), 1, [], '')),
+      said(() => addon.load([process.argv[1]], new Uint8Array(), 1, [], '')),
+      said(() => addon.load('x', new Uint8Array(), 1, [], '')),
+      said(() => addon.load([5], new Uint8Array(), 1, [], '')),
       said(() => addon.load()),
     ]));`;
   const said = JSON.parse(execFileSync(process.execPath, ['-e', script, file ?? ''], { encoding: 'utf8' })) as string[];
@@ -61,7 +61,7 @@ before(() => {
   if (!file || !found) return;
   process.env['TF_CPP_MIN_LOG_LEVEL'] = '2';
   addon = loadAddon(file);
-  addon.load(found.libraries, configProto(2), 2);
+  addon.load(found.libraries, configProto(2), 2, [], '');
 });
 const T = { name: 'T', value: 1 };
 const product = [T, { name: 'transpose_a', value: false }, { name: 'transpose_b', value: false }];

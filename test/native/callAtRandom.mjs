@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 
 const [file, libraries, seedText, calls, log] = process.argv.slice(2);
 const addon = createRequire(import.meta.url)(file);
-addon.load(JSON.parse(libraries), new Uint8Array(), 2);
+addon.load(JSON.parse(libraries), new Uint8Array(), 2, [], '');
 
 let seed = Number(seedText);
 const next = () => {

@@ -8,6 +8,8 @@ import { setCompiling } from '../../src/tensor/jit';
  * webgpu where SPARRING_WEBGPU names one that has the npm package webgpu.
  */
 const nativePath = process.env['SPARRING_NATIVE'];
+/** TensorFlow's device, such as CPU:1: not the one where values come from JavaScript to, as on a GPU. */
+export const DEVICE = process.env['SPARRING_DEVICE'];
 const webgpuPath = process.env['SPARRING_WEBGPU'];
 type Name = 'wasm' | 'native' | 'native, op by op' | 'webgpu';
 const names: readonly Name[] = [
@@ -22,7 +24,7 @@ async function use(name: Name): Promise<void> {
   setCompiling(name !== 'native, op by op');
   const backend = started.get(engine);
   if (backend === undefined) {
-    await startEngine({ engine, threads: 1, nativePath, webgpuPath });
+    await startEngine({ engine, threads: 1, nativePath, webgpuPath, device: DEVICE });
     started.set(engine, tf.getBackend());
   } else await tf.setBackend(backend);
 }

@@ -28,6 +28,12 @@ test('each command with its options', () => {
   assert.deepEqual(parse('check a.yaml'), { name: 'check', file: 'a.yaml' });
   assert.deepEqual(parse('report folder'), { name: 'report', run: 'folder' });
   assert.equal(parse('engine').name, 'engine');
+  const none = { tensorflow: undefined, python: undefined, cuda: false, webgpu: false };
+  const install = { name: 'engine', action: 'install', ...none };
+  assert.deepEqual(parse('engine install'), install);
+  assert.deepEqual(parse('engine install --webgpu'), { ...install, webgpu: true });
+  const cuda = { tensorflow: '2.20.0', python: 'p', cuda: true };
+  assert.deepEqual(parse('engine install --cuda --tensorflow 2.20.0 --python p'), { ...install, ...cuda });
   assert.deepEqual(parse('model show x'), { name: 'model', action: { action: 'show', model: 'x' } });
   const pull = { action: 'pull', id: 'a/b@c', file: 'x.gguf', plain: true };
   assert.deepEqual(parse('model pull a/b@c --file x.gguf --plain'), { name: 'model', action: pull });
@@ -54,6 +60,8 @@ test('wrong use is a sentence that says what is wrong', () => {
     ['run a.yaml --engine cuda', /--engine must be auto, native, webgpu or wasm, not cuda\./],
     ['run a.yaml --run-id ../x', /--run-id must be a plain name/],
     ['check a.yaml --seed 1', /Unknown option '--seed'/],
+    ['engine install --webgpu --cuda', /--webgpu takes no --tensorflow, --python or --cuda/],
+    ['engine --cuda', /sparring engine list takes no --cuda/],
     ['model', /sparring model needs one of show, pull, export\./],
     ['model sell x', /sparring model needs one of show, pull, export\./],
     ['model show', /sparring model show takes one model\./],

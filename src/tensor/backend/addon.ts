@@ -15,6 +15,14 @@ export interface AddonTensor {
   dtype: number;
 }
 
+export interface LoadedTensorFlow {
+  version: string;
+  /** NVIDIA's driver (libcuda.so.1) is here. */
+  driver: boolean;
+  /** The loader's words on the first of CUDA's libraries that it cannot load, or ''. */
+  missing: string;
+}
+
 export interface AddonDevice {
   name: string;
   type: string;
@@ -24,8 +32,17 @@ export interface AddonDevice {
 
 /** Our C++ addon over TensorFlow's C API (native/src/addon.cc). Every failure is an Error that names the op and the shapes. */
 export interface Addon {
-  /** Loads TensorFlow and makes its context with a serialized ConfigProto; gives its version. `threads`: of the fused ops. */
-  load(libraries: readonly string[], config: Uint8Array, threads: number): string;
+  /**
+   * Loads TensorFlow and makes its context with a serialized ConfigProto. `threads`: of the fused ops. `cuda`: libraries that are loaded first
+   * where NVIDIA's driver is. `device`: the end of a device's name, such as GPU:1; with '' the first GPU, else the processor.
+   */
+  load(
+    libraries: readonly string[],
+    config: Uint8Array,
+    threads: number,
+    cuda: readonly string[],
+    device: string,
+  ): LoadedTensorFlow;
   devices(): AddonDevice[];
   createTensor(shape: readonly number[], dtype: number, values: ArrayBufferView): number;
   deleteTensor(id: number): void;
@@ -61,11 +78,17 @@ export function addonFile(): string | undefined {
 
 export const loadAddon = (file: string): Addon => createRequire(file)(file) as Addon;
 
-/** A ConfigProto: threads of one op, soft placement, and memory of a GPU taken as it is needed. */
-export function configProto(threads: number | undefined): Uint8Array {
+/**
+ * A serialized ConfigProto (tensorflow/core/protobuf/config.proto): threads of one op, soft placement, and memory of a GPU taken as it is
+ * needed. `device`: where it is CPU:1, the processor counts as two devices, which is how tests see what else only a GPU would show.
+ */
+export function configProto(threads: number | undefined, device = ''): Uint8Array {
   const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]);
   const intraOp = threads === undefined ? [] : [0x10, ...varint(threads)];
   const softPlacement = [0x38, 1];
   const allowGrowth = [0x32, 2, 0x20, 1];
-  return Uint8Array.from([...intraOp, ...softPlacement, ...allowGrowth]);
+  const processors = /^CPU:([1-9])$/.exec(device)?.[1];
+  const deviceCount =
+    processors === undefined ? [] : [0x0a, 7, 0x0a, 3, 0x43, 0x50, 0x55, 0x10, Number(processors) + 1];
+  return Uint8Array.from([...deviceCount, ...intraOp, ...softPlacement, ...allowGrowth]);
 }

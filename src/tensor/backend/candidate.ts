@@ -8,6 +8,8 @@ export interface EngineCandidate {
   found: boolean;
   version?: string;
   device?: string;
+  /** It works, but not as it could: why, and how to mend it. */
+  remark?: string;
   refused?: string;
   mend?: string;
 }

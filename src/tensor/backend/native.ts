@@ -4,8 +4,7 @@ import { join, resolve } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
-import { addonFile, configProto } from './addon';
-import type { EngineCandidate } from './candidate';
+import { type NativeCandidate, probeAddon, refusal } from './probeAddon';
 import { runProbe } from './runProbe';
 import { startTensorFlow } from './tensorFlow';
 import {
@@ -19,14 +18,6 @@ import {
 /** TensorFlow's own bindings, where a user has one of these packages: the second choice. */
 const PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 
-/** A package that was found, and what the probe said of it. */
-export interface NativeCandidate extends EngineCandidate {
-  /** File that `require` loads: the addon, or a package's. */
-  module?: string;
-  /** What the addon loads. */
-  libraries?: TensorFlowLibraries;
-}
-
 export interface NativeOptions {
   /**
    * Folder that has TensorFlow's libraries (a Python environment's package tensorflow does), or from which its own bindings are looked up;
@@ -34,6 +25,8 @@ export interface NativeOptions {
    */
   nativePath?: string;
   threads?: number;
+  /** Of TensorFlow's devices, such as GPU:1. */
+  device?: string;
 }
 
 /** What the packages call and Node 23 took away; kept as text too, for the probe's process. */
@@ -107,9 +100,9 @@ function judge(name: string, result: ProbeResult): { refused: string; mend: stri
  * packages of TensorFlow's own bindings that `nativePath` has. One entry at least, which says that there is none.
  */
 export async function probeNative(options: NativeOptions): Promise<NativeCandidate[]> {
-  const { nativePath, threads } = options;
+  const { nativePath, threads, device } = options;
   const libraries = nativePath === undefined ? installedLibraries() : librariesIn(nativePath);
-  if (libraries) return [await probeAddon(libraries, threads)];
+  if (libraries) return [await probeAddon(libraries, { threads, device, environment: environment(threads) })];
   if (nativePath !== undefined) return probePackages(nativePath, threads);
   return [
     process.platform === 'win32'
@@ -119,46 +112,6 @@ export async function probeNative(options: NativeOptions): Promise<NativeCandida
           'sparring engine install fetches it with pip (about 300 MB); --native-path names a folder that has it (in the editor: sparring.nativePath).',
         ),
   ];
-}
-
-const refusal = (refused: string, mend: string): NativeCandidate => ({ name: 'native', found: false, refused, mend });
-
-/** Loads the addon and TensorFlow given as arguments, multiplies two numbers, and says what they are, on the last line of its output. */
-const ADDON_PROBE = `
-try {
-  const addon = require(process.argv[1]);
-  const { libraries, config } = JSON.parse(process.argv[2]);
-  const tensorFlow = addon.load(libraries, Uint8Array.from(config), 1);
-  const [a, b] = [3, 4].map((x) => addon.createTensor([1, 1], 1, Float32Array.of(x)));
-  const attributes = [{ name: 'T', value: 1 }, { name: 'transpose_a', value: false }, { name: 'transpose_b', value: false }];
-  const [{ id }] = addon.executeOp('MatMul', attributes, [a, b], 1);
-  const device = addon.devices().find((it) => it.used);
-  console.log('\\n' + JSON.stringify({ product: addon.tensorDataSync(id)[0], tensorFlow, gpu: device.type === 'GPU', device: device.name }));
-} catch (error) {
-  console.log('\\n' + JSON.stringify({ error: String(error.message ?? error) }));
-}
-`;
-
-async function probeAddon(libraries: TensorFlowLibraries, threads: number | undefined): Promise<NativeCandidate> {
-  const addon = addonFile();
-  if (!addon)
-    return refusal(
-      `there is no addon for ${process.platform} on ${process.arch}`,
-      'Build it from the repository: npm run build:native (a C++ compiler is all it needs).',
-    );
-  const argument = JSON.stringify({ libraries: libraries.libraries, config: [...configProto(threads)] });
-  const result = await probe(ADDON_PROBE, [addon, argument], threads);
-  const known = { name: 'native', found: true, libraries, module: addon } as const;
-  const { error, product, tensorFlow, gpu } = result;
-  const again = 'Set it up again: sparring engine install; or use wasm.';
-  if (error !== undefined)
-    return { ...known, version: `TensorFlow in ${libraries.source}`, refused: error.split('\n')[0], mend: again };
-  const described = {
-    ...known,
-    version: `TensorFlow ${tensorFlow}`,
-    device: gpu ? 'GPU (TensorFlow)' : 'CPU (TensorFlow)',
-  };
-  return product === 12 ? described : { ...described, refused: `it computed 3 x 4 = ${product}`, mend: again };
 }
 
 /** Every package of TensorFlow's own bindings that can be found from `folder`; or one entry that says that there is none. */
@@ -191,10 +144,10 @@ async function probePackages(nativePath: string, threads: number | undefined): P
 /** Loads what the probe accepted and makes its backend current. */
 export async function startNative(
   { module, libraries }: { module: string; libraries?: TensorFlowLibraries },
-  threads: number | undefined,
+  { threads, device }: NativeOptions,
 ): Promise<{ threads: number }> {
   Object.assign(process.env, environment(threads));
-  if (libraries) return startTensorFlow(module, libraries, threads);
+  if (libraries) return startTensorFlow(module, libraries, threads, device);
   for (const [name, value] of Object.entries(UTIL_SHIM)) if (!(name in util)) Object.assign(util, { [name]: value });
   // the package brings its own copy of tfjs-core, which finds our engine's registries in place and warns about each of them
   const { warn } = console;

@@ -152,12 +152,13 @@ function mendGather(addon: {
 /** Makes TensorFlow, through our addon, the current backend. Its kernels are those of @tensorflow/tfjs-node-gpu, unchanged. */
 export async function startTensorFlow(
   addonPath: string,
-  { libraries }: TensorFlowLibraries,
+  { libraries, cuda }: TensorFlowLibraries,
   threads: number | undefined,
+  device = '',
 ): Promise<{ threads: number }> {
   const addon = loadAddon(addonPath);
   const cores = threads ?? availableParallelism();
-  const version = addon.load(libraries, configProto(threads), cores);
+  const { version } = addon.load(libraries, configProto(threads, device), cores, cuda, device);
   // The package may bring its own copy of tfjs-core, which finds our engine's registries in place and warns about each of them.
   const { warn } = console;
   console.warn = () => undefined;
@@ -176,7 +177,8 @@ export async function startTensorFlow(
   }
   if (!(await tf.setBackend('tensorflow')))
     throw new Problem('engineStart', 'The native engine did not start in this process.');
-  if (!addon.devices().some(({ used, type }) => used && type === 'GPU')) registerFusedKernels();
+  // They compute on the values where these come from JavaScript to.
+  if (addon.devices()[0]?.used) registerFusedKernels();
   mendGather(tf.backend() as unknown as Parameters<typeof mendGather>[0]);
   return { threads: cores };
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -6,6 +6,8 @@ import { join, resolve } from 'node:path';
 export interface TensorFlowLibraries {
   /** In the order in which they are loaded. */
   libraries: readonly string[];
+  /** CUDA's libraries that stand beside the package tensorflow, in the order in which they are loaded; without CUDA none. */
+  cuda: readonly string[];
   /** Where they come from, for people. */
   source: string;
 }
@@ -34,9 +36,39 @@ export function engineFolder(env: { readonly [name: string]: string | undefined 
 export function librariesIn(folder: string): TensorFlowLibraries | undefined {
   for (const place of [folder, join(folder, 'tensorflow')]) {
     const libraries = LIBRARY_NAMES.map((name) => join(resolve(place), name));
-    if (libraries.every((path) => existsSync(path))) return { libraries, source: resolve(place) };
+    if (libraries.every((path) => existsSync(path)))
+      return { libraries, cuda: cudaLibraries(resolve(place, '..', 'nvidia')), source: resolve(place) };
   }
   return undefined;
+}
+
+/** What TensorFlow asks of CUDA by name; each after those it needs itself. cuDNN loads its other parts from its own folder. */
+const CUDA_NAMES = [
+  'cudart',
+  'nvJitLink',
+  'cublasLt',
+  'cublas',
+  'cusparse',
+  'cusolver',
+  'cufft',
+  'curand',
+  'cupti',
+  'cudnn',
+  'nccl',
+];
+
+/** The libraries in the folder `nvidia` of a Python environment, as NVIDIA's wheels lay them out: nvidia/PART/lib/libNAME.so.NUMBER. */
+function cudaLibraries(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const found = new Map<string, string>();
+  for (const part of readdirSync(folder).sort()) {
+    const place = join(folder, part, 'lib');
+    for (const file of existsSync(place) ? readdirSync(place) : []) {
+      const name = /^lib(\w+)\.so\.\d+$/.exec(file)?.[1];
+      if (name) found.set(name, join(place, file));
+    }
+  }
+  return CUDA_NAMES.flatMap((name) => found.get(name) ?? []);
 }
 
 /** What `sparring engine install` set up; undefined where it did not. */
