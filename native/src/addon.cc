@@ -36,21 +36,22 @@ bool texts(napi_env env, napi_value list, const char* what, const char* each, st
   return true;
 }
 
-// load(libraries: string[], config: Uint8Array, threads: number, cuda: string[], device: string): TensorFlow's version, whether NVIDIA's driver
-// is here, and the first of the libraries `cuda` that cannot be loaded: { version, driver, missing }. `threads`: of the fused ops' loops.
+// load(libraries: string[], config: Uint8Array, chains: Uint8Array, threads: number, cuda: string[], device: string): TensorFlow's version,
+// whether NVIDIA's driver is here, and the first of the libraries `cuda` that cannot be loaded: { version, driver, missing }. `chains`: the
+// configuration for functions made of chains; `threads`: of the fused ops' loops.
 napi_value Load(napi_env env, napi_callback_info info) {
   napi_value arguments[kMostArguments];
   std::vector<std::string> libraries, cuda;
-  if (!argumentsOf(env, info, 5, arguments)) return nullptr;
+  if (!argumentsOf(env, info, 6, arguments)) return nullptr;
   if (!texts(env, arguments[0], "the libraries", "a library", &libraries)) return nullptr;
-  const void* config = nullptr;
-  size_t size = 0;
-  if (!values::bytes(env, arguments[1], "the configuration", &config, &size)) return nullptr;
+  Config config, chains;
+  if (!values::bytes(env, arguments[1], "the configuration", &config.data, &config.size)) return nullptr;
+  if (!values::bytes(env, arguments[2], "the chains' configuration", &chains.data, &chains.size)) return nullptr;
   int64_t threads = 1;
-  if (!values::integer(env, arguments[2], "the number of threads", &threads)) return nullptr;
-  if (!texts(env, arguments[3], "CUDA's libraries", "a library of CUDA's", &cuda)) return nullptr;
+  if (!values::integer(env, arguments[3], "the number of threads", &threads)) return nullptr;
+  if (!texts(env, arguments[4], "CUDA's libraries", "a library of CUDA's", &cuda)) return nullptr;
   std::string device;
-  if (!values::text(env, arguments[4], "the device", &device)) return nullptr;
+  if (!values::text(env, arguments[5], "the device", &device)) return nullptr;
   // TensorFlow asks the loader for them by name alone, and finds those that are loaded already.
   const bool driver = loadGlobally("libcuda.so.1").empty();
   std::string missing;
@@ -59,7 +60,7 @@ napi_value Load(napi_env env, napi_callback_info info) {
   std::string problem = load(libraries);
   if (problem.empty() && first) problem = registerFused();
   if (problem.empty()) parallel::setThreads(static_cast<int>(std::min<int64_t>(threads, 256)));
-  if (problem.empty()) problem = startContext(config, size, device);
+  if (problem.empty()) problem = startContext(config, chains, device);
   if (!problem.empty()) {
     values::fail(env, problem);
     return nullptr;
@@ -262,7 +263,7 @@ napi_value RemoveFunction(napi_env env, napi_callback_info info) {
   if (!argumentsOf(env, info, 1, arguments) || !started(env)) return nullptr;
   if (!values::text(env, arguments[0], "the name of a function", &name)) return nullptr;
   Status status;
-  TFE_ContextRemoveFunction(context().eager, name.c_str(), status.get());
+  TFE_ContextRemoveFunction(contextOf(name), name.c_str(), status.get());
   if (status.ok()) forgetFunction(name);
   else values::fail(env, status.message());
   return nullptr;

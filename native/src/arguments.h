@@ -6,7 +6,7 @@
 
 #include "tensorflow.h"
 
-constexpr size_t kMostArguments = 5;
+constexpr size_t kMostArguments = 6;
 
 // The arguments of a call, at least `needed` of them. False with a pending exception.
 bool argumentsOf(napi_env env, napi_callback_info info, size_t needed, napi_value* out);

@@ -21,16 +21,21 @@ int choose(const std::vector<Device>& devices, const std::string& wish) {
   return wish.empty() ? 0 : -1;
 }
 
+TFE_Context* newContext(const Config& config, TF_Status* status) {
+  TFE_ContextOptions* options = TFE_NewContextOptions();
+  if (config.size > 0) TFE_ContextOptionsSetConfig(options, config.data, config.size, status);
+  TFE_Context* made = TF_GetCode(status) == 0 ? TFE_NewContext(options, status) : nullptr;
+  TFE_DeleteContextOptions(options);
+  return made;
+}
+
 }  // namespace
 
-std::string startContext(const void* config, size_t size, const std::string& device) {
+std::string startContext(const Config& eager, const Config& chains, const std::string& device) {
   Context& all = context();
   if (all.eager != nullptr) return "";
   Status status;
-  TFE_ContextOptions* options = TFE_NewContextOptions();
-  if (size > 0) TFE_ContextOptionsSetConfig(options, config, size, status.get());
-  TFE_Context* made = status.ok() ? TFE_NewContext(options, status.get()) : nullptr;
-  TFE_DeleteContextOptions(options);
+  TFE_Context* made = newContext(eager, status.get());
   if (!status.ok()) return status.message();
   std::vector<Device> devices;
   TF_DeviceList* list = TFE_ContextListDevices(made, status.get());
@@ -54,5 +59,6 @@ std::string startContext(const void* config, size_t size, const std::string& dev
   all.device = devices[static_cast<size_t>(chosen)].name;
   all.elsewhere = chosen != 0;
   all.eager = made;
-  return "";
+  if (all.devices[0].type == "CPU" && !all.elsewhere) all.chains = newContext(chains, status.get());
+  return status.ok() ? "" : status.message();
 }

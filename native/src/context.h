@@ -30,6 +30,9 @@ struct Device {
 
 struct Context {
   TFE_Context* eager = nullptr;
+  // For functions made of chains of ops that do not wait for one another: one thread per chain, and none for the single op. Null where ops run
+  // elsewhere than on the first processor.
+  TFE_Context* chains = nullptr;
   std::vector<Device> devices;
   // The device that ops run on: the one that was asked for, else the first GPU, else the processor.
   std::string device;
@@ -50,6 +53,11 @@ struct Context {
 
 Context& context();
 
-// Makes the context with a serialized ConfigProto (may be empty). `device`: the end of the name of the device to use, such as GPU:1, or empty.
-// Empty when all went well, else what is wrong.
-std::string startContext(const void* config, size_t size, const std::string& device);
+// A serialized ConfigProto; may be empty.
+struct Config {
+  const void* data = nullptr;
+  size_t size = 0;
+};
+
+// Makes the contexts. `device`: the end of the name of the device to use, such as GPU:1, or empty. Empty when all went well, else what is wrong.
+std::string startContext(const Config& eager, const Config& chains, const std::string& device);

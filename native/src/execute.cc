@@ -6,6 +6,7 @@
 #include "attributes.h"
 #include "context.h"
 #include "inputs.h"
+#include "parallel.h"
 #include "values.h"
 
 using namespace tensorflow_c;
@@ -45,6 +46,36 @@ napi_value described(napi_env env, TFE_TensorHandle* handle) {
   return result;
 }
 
+// The same values, tied to no context.
+TFE_TensorHandle* untied(TFE_TensorHandle* handle, TF_Status* status) {
+  TF_Tensor* tensor = TFE_TensorHandleResolve(handle, status);
+  if (TF_GetCode(status) != 0) return nullptr;
+  TFE_TensorHandle* made = TFE_NewTensorHandle(tensor, status);
+  TF_DeleteTensor(tensor);
+  return made;
+}
+
+// The handles of the call, those of another context's tensors untied from it.
+class Handles {
+ public:
+  explicit Handles(bool untie) : untie_(untie) {}
+  ~Handles() {
+    for (TFE_TensorHandle* one : made_) TFE_DeleteTensorHandle(one);
+  }
+  Handles(const Handles&) = delete;
+  Handles& operator=(const Handles&) = delete;
+  TFE_TensorHandle* of(TFE_TensorHandle* handle, TF_Status* status) {
+    if (!untie_) return handle;
+    made_.push_back(untied(handle, status));
+    if (made_.back() == nullptr) made_.pop_back();
+    return TF_GetCode(status) == 0 ? made_.back() : nullptr;
+  }
+
+ private:
+  bool untie_;
+  std::vector<TFE_TensorHandle*> made_;
+};
+
 }  // namespace
 
 napi_value executeOp(napi_env env, napi_callback_info info) {
@@ -78,7 +109,9 @@ napi_value executeOp(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   Status status;
-  Op op(TFE_NewOp(all.eager, name.c_str(), status.get()));
+  const bool chained = isChained(name);
+  Handles handles(chained);
+  Op op(TFE_NewOp(contextOf(name), name.c_str(), status.get()));
   if (!status.ok()) {
     values::fail(env, name + ": " + status.message());
     return nullptr;
@@ -91,6 +124,7 @@ napi_value executeOp(napi_env env, napi_callback_info info) {
       values::fail(env, name + ": there is no tensor " + std::to_string(id));
       return nullptr;
     }
+    if (status.ok()) handle = handles.of(handle, status.get());
     if (status.ok()) TFE_OpAddInput(op.get(), handle, status.get());
     if (!status.ok()) break;
   }
@@ -104,7 +138,16 @@ napi_value executeOp(napi_env env, napi_callback_info info) {
   // Room for more than was said: an op that has more outputs says so itself instead of writing past the end.
   std::vector<TFE_TensorHandle*> results(static_cast<size_t>(outputs) + 16, nullptr);
   int found = static_cast<int>(results.size());
-  if (status.ok()) TFE_Execute(op.get(), results.data(), &found, status.get());
+  if (status.ok()) {
+    const parallel::Alone alone(chained);
+    TFE_Execute(op.get(), results.data(), &found, status.get());
+  }
+  for (int i = 0; chained && status.ok() && i < found; i++) {
+    TFE_TensorHandle* result = untied(results[i], status.get());
+    if (result == nullptr) break;
+    TFE_DeleteTensorHandle(results[i]);
+    results[i] = result;
+  }
   if (!status.ok()) {
     for (const int64_t id : inputs) shapes += " " + shapeOf(all.find(id));
     values::fail(env, name + (shapes.empty() ? "" : " of" + shapes) + ": " + status.message());

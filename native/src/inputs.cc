@@ -13,6 +13,7 @@ struct Inputs {
   size_t count = 0;
   // One of them is a list: then there may be any number.
   bool list = false;
+  bool chained = false;
   std::string name;
 };
 
@@ -108,9 +109,16 @@ std::string checkInputs(const std::string& op, size_t given) {
   return op + " takes " + std::to_string(inputs->count) + " inputs and was given " + std::to_string(given);
 }
 
-void declareFunction(const std::string& name, size_t inputs) {
-  functions()[name] = Inputs{inputs, false, name};
+void declareFunction(const std::string& name, size_t inputs, bool chained) {
+  functions()[name] = Inputs{inputs, false, chained, name};
 }
+
+bool isChained(const std::string& name) {
+  auto found = functions().find(name);
+  return found != functions().end() && found->second.chained;
+}
+
+TFE_Context* contextOf(const std::string& name) { return isChained(name) ? context().chains : context().eager; }
 
 void forgetFunction(const std::string& name) { functions().erase(name); }
 

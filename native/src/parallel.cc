@@ -30,6 +30,7 @@ inline void pause() {
 
 struct Pool {
   int threads = 1;
+  std::atomic<int> alone{0};
   // Loops of a lower cost run on their caller alone.
   int64_t least = 0;
   std::mutex busy;  // one loop at a time
@@ -103,10 +104,18 @@ void parallel::setThreads(int count) {
 
 void parallel::rows(int64_t count, int64_t cost, const std::function<void(int64_t, int64_t)>& work) {
   Pool& all = pool();
-  if (all.threads < 2 || cost < all.least || count < all.threads || !all.busy.try_lock()) {
+  if (all.threads < 2 || all.alone.load(std::memory_order_relaxed) > 0 || cost < all.least || count < all.threads || !all.busy.try_lock()) {
     work(0, count);
     return;
   }
   all.share(count, work);
   all.busy.unlock();
+}
+
+parallel::Alone::Alone(bool on) : on_(on) {
+  if (on_) pool().alone.fetch_add(1, std::memory_order_relaxed);
+}
+
+parallel::Alone::~Alone() {
+  if (on_) pool().alone.fetch_sub(1, std::memory_order_relaxed);
 }

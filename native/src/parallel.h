@@ -12,4 +12,16 @@ void setThreads(int count);
 // changes no number of it. A loop inside or beside another one runs on its caller alone.
 void rows(int64_t count, int64_t cost, const std::function<void(int64_t, int64_t)>& work);
 
+// While one with `on` lives, every loop runs on its caller alone: the callers are as many as the threads.
+class Alone {
+ public:
+  explicit Alone(bool on);
+  ~Alone();
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  bool on_;
+};
+
 }  // namespace parallel

@@ -235,7 +235,10 @@ napi_value recordEnd(napi_env env, napi_callback_info info) {
   napi_value given[kMostArguments];
   std::string name;
   std::vector<int64_t> ids[2];
-  if (!argumentsOf(env, info, 3, given) || !going(env) || !values::text(env, given[0], "the name", &name)) return nullptr;
+  bool chained = false;
+  if (!argumentsOf(env, info, 4, given) || !going(env) || !values::text(env, given[0], "the name", &name)) return nullptr;
+  if (!values::ok(env, napi_get_value_bool(env, given[3], &chained), "whether it is made of chains")) return nullptr;
+  chained = chained && context().chains != nullptr;
   if (!values::integers(env, given[1], "the inputs", &ids[0]) || !values::integers(env, given[2], "the outputs", &ids[1])) return nullptr;
   std::vector<TF_Output> inputs, outputs;
   if (!findAll(env, ids[0], &inputs) || !findAll(env, ids[1], &outputs)) return nullptr;
@@ -244,9 +247,9 @@ napi_value recordEnd(napi_env env, napi_callback_info info) {
     TF_Function* made = TF_GraphToFunction(recording().graph, name.c_str(), 0, -1, nullptr, static_cast<int>(inputs.size()),
                                            inputs.data(), static_cast<int>(outputs.size()), outputs.data(), nullptr, nullptr,
                                            nullptr, status.get());
-    if (status.ok()) TFE_ContextAddFunction(context().eager, made, status.get());
+    if (status.ok()) TFE_ContextAddFunction(chained ? context().chains : context().eager, made, status.get());
     if (made != nullptr) TF_DeleteFunction(made);
-    if (status.ok()) declareFunction(name, inputs.size());
+    if (status.ok()) declareFunction(name, inputs.size(), chained);
   }
   recording().clear();
   if (!status.ok()) values::fail(env, status.message());

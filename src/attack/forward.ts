@@ -4,6 +4,8 @@ import type { Batch } from '../data/batch';
 import { decode, logits } from '../model/decoder';
 import type { AdapterRun } from '../model/lora';
 import type { Model, Weights } from '../model/model';
+import { apart, joined } from '../model/sideBySide';
+import { partsOf } from '../tensor/jit';
 import { targetLogProbs } from '../tensor/losses';
 
 /** What a loss is computed with: the decoder and its weights (with LoRA merged, where that is wanted). */
@@ -28,14 +30,17 @@ export async function meanEmbeddingNorm(embedding: Tensor2D): Promise<number> {
  */
 export function logProbsOfTargets(
   target: Pick<Target, 'model' | 'weights'>,
-  batch: Pick<Batch, 'positions' | 'targets' | 'targetIds' | 'seen' | 'shared'>,
+  batch: Pick<Batch, 'rows' | 'positions' | 'targets' | 'targetIds' | 'seen' | 'shared'>,
   embeddings: Tensor3D,
   adapter?: AdapterRun,
 ): Tensor1D {
   const input = { embeddings, select: batch.positions, seen: batch.seen, ...batch.shared };
   const { hidden } = decode(target.model, target.weights, input, adapter);
-  const chosen = tf.reshape(hidden, [batch.targets, -1]) as Tensor2D;
-  return targetLogProbs(logits(target.model.config, target.weights, chosen), batch.targetIds);
+  const parts = partsOf(batch.rows);
+  const ids = apart(batch.targetIds, parts);
+  const chosen = apart(tf.reshape(hidden, [batch.targets, -1]) as Tensor2D, parts);
+  const { config } = target.model;
+  return joined(chosen.map((part, i) => targetLogProbs(logits(config, target.weights, part), ids[i] as Tensor1D)));
 }
 
 /** Each row's mean over its targets. values [N] -> [B] */

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type Causal, causalSoftmax, mergeHeads, splitHeads } from '../tensor/fused';
+import { type Causal, causalSoftmax, fusedAttention, mergeHeads, splitHeads } from '../tensor/fused';
 import { constantsOf } from './constants';
-import { gatherRows } from './gatherRows';
 import { type LayerRun, project } from './lora';
 import type { DecoderConfig } from './model';
 import { normalize } from './norm';
@@ -20,22 +19,36 @@ export interface AttentionInput {
   /** Where the engine has fused ops and nothing but order limits what a query sees: instead of `mask`. */
   causal?: Causal;
   past?: { k: tf.Tensor3D; v: tf.Tensor3D };
-  /** [N] int32, places in B*T: y of these only. */
-  select?: tf.Tensor1D;
+  /** Whether the keys and values it has seen are wanted. */
+  keep: boolean;
 }
 
-/**
- * Causal self-attention with grouped queries: y [B*T, D] (or [N, D]), and the keys and values [B*KV, S, hd] it has seen.
- * The queries of one group are laid under one another, [B*KV, group*T, hd], so that keys and values are never repeated.
- */
-export function attention(
-  run: LayerRun,
-  { x, batch, rope, compact, mask, causal, past, select }: AttentionInput,
-): { y: tf.Tensor2D; k: tf.Tensor3D; v: tf.Tensor3D } {
-  const { config } = run;
+export interface Attended {
+  /** [B*T, heads*hd] */
+  rows: tf.Tensor2D;
+  /** [B*KV, S, hd] */
+  k?: tf.Tensor3D;
+  v?: tf.Tensor3D;
+}
+
+/** Causal self-attention with grouped queries up to its last projection, and with `keep` the keys and values that it has seen. */
+export function attention(run: LayerRun, input: AttentionInput): Attended {
+  const { x, batch, compact, causal, keep } = input;
+  const { attentionCap, heads, keyValueHeads, headDim, queryScale } = run.config;
+  const flat = queriesKeysValues(run, x);
+  if (!compact || !causal || keep || attentionCap) return stepByStep(run.config, flat, input);
+  const layout = { batch, heads, keyValueHeads, headDim, rotary: compact.rotary, scale: queryScale };
+  return { rows: fusedAttention(flat, compact, layout, causal) };
+}
+
+/** The queries of one group are laid under one another, [B*KV, group*T, hd], so that keys and values are never repeated. */
+function stepByStep(
+  config: DecoderConfig,
+  flat: Flat,
+  { x, batch, rope, compact, mask, causal, past }: AttentionInput,
+): Attended {
   const { heads, keyValueHeads } = config;
   const length = x.shape[0] / batch;
-  const flat = queriesKeysValues(run, x);
   const now = compact ? turnedAtOnce(config, flat, compact, batch) : turned(config, flat, rope, batch);
   const { q } = now;
   const k = past ? (tf.concat([past.k, now.k], 1) as tf.Tensor3D) : now.k;
@@ -50,8 +63,7 @@ export function attention(
     shares = tf.reshape(tf.softmax(scores), [batch * keyValueHeads, -1, seen]) as tf.Tensor3D;
   }
   const rows = besideOneAnother(config, tf.matMul(shares, v), compact, batch);
-  const y = project(run, 'o', select ? gatherRows(rows, select) : rows);
-  return { y, k, v };
+  return { rows, k, v };
 }
 
 /** q, k and v as the products want them, turned by their positions; q holds the scale of the scores. */

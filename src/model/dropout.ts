@@ -9,6 +9,8 @@ export interface Dropout {
   key: number;
   /** [1] int32: the key as the argument of a compiled function. */
   keyTensor?: tf.Tensor1D;
+  /** Of a part of a pass's rows: the place of the first. */
+  first?: number;
 }
 
 /** A mixing of 32 bits: two multiplications between three shifts. */
@@ -34,13 +36,18 @@ export function moduleNumber(module: string): number {
  * 0 where a number is dropped, 1 / (1 - rate) where it stays. Follows from each number's place, the module and the key alone, so that a
  * resumed run drops the same numbers; the same on every engine (native/src/fused/dropout.cc).
  */
-export function dropoutMask(shape: readonly number[], module: string, { rate, key }: Dropout): tf.Tensor {
+export function dropoutMask(
+  shape: readonly [number, number],
+  module: string,
+  { rate, key, first = 0 }: Dropout,
+): tf.Tensor2D {
   const number = moduleNumber(module);
   const limit = Math.floor(Math.fround(rate) * 16777216 + 0.5);
   const kept = 1 / (1 - rate);
-  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  for (let i = 0; i < values.length; i++) values[i] = mix(mix(i + key) ^ number) >>> 8 >= limit ? kept : 0;
-  return tf.tensor(values, [...shape]);
+  const values = new Float32Array(shape[0] * shape[1]);
+  const start = first * shape[1] + key;
+  for (let i = 0; i < values.length; i++) values[i] = mix(mix(i + start) ^ number) >>> 8 >= limit ? kept : 0;
+  return tf.tensor2d(values, [...shape]);
 }
 
 /** x without what is dropped. */
@@ -48,5 +55,6 @@ export function dropped(x: tf.Tensor2D, module: string, dropout: Dropout): tf.Te
   if (dropout.rate === 0) return x;
   if (!hasFused()) return tf.mul(x, dropoutMask(x.shape, module, dropout));
   const key = dropout.keyTensor ?? tf.tensor1d([dropout.key], 'int32');
-  return fusedDropout(x, key, moduleNumber(module), dropout.rate);
+  const before = (dropout.first ?? 0) * x.shape[1];
+  return fusedDropout(x, key, { module: moduleNumber(module), before, rate: dropout.rate });
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
 import { Random } from '../base/random';
+import { jit, runsSideBySide } from '../tensor/jit';
 import { type Dropout, dropped } from './dropout';
 import type { LinearRole } from './family';
 import { type LinearLayer, linearLayers, modulePath } from './linearLayers';
@@ -32,6 +33,10 @@ export interface AdapterRun {
   adapter: Adapter;
   dropout?: Dropout;
 }
+
+/** The same for rows of activations from place `first` of the whole pass on. */
+export const startingAt = (run: AdapterRun | undefined, first: number): AdapterRun | undefined =>
+  run?.dropout && first > 0 ? { ...run, dropout: { ...run.dropout, first } } : run;
 
 /**
  * The linear layers that `targets` names, by the last part of their path (q_proj) or more of it (mlp.c_proj), as PEFT does.
@@ -137,25 +142,35 @@ function throughFactors(x: tf.Tensor2D, { a, b, scale }: LoraFactors): tf.Tensor
  * fewer bits keeps the adapter's factors beside it.
  */
 export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: Adapter): Weights {
-  const layers = weights.layers.map((layer, n): LayerWeights => {
-    const linear: { [role in LinearRole]?: Linear } = { ...layer.linear };
-    for (const { role, path } of linearLayers(config)) {
-      const factors = adapter.factors[modulePath(config, n, path)];
-      const old = layer.linear[role];
-      if (!factors || !old) continue;
-      if ('codes' in old.weight) {
-        linear[role] = { ...old, beside: factors };
-        continue;
+  const changed: { [module: string]: LoraFactors & { weight: tf.Tensor2D } } = {};
+  const each = (change: (module: string, old: Linear, factors: LoraFactors) => Linear) =>
+    weights.layers.map((layer, n): LayerWeights => {
+      const linear: { [role in LinearRole]?: Linear } = { ...layer.linear };
+      for (const { role, path } of linearLayers(config)) {
+        const module = modulePath(config, n, path);
+        const factors = adapter.factors[module];
+        const old = layer.linear[role];
+        if (factors && old) linear[role] = change(module, old, factors);
       }
-      const whole = old.weight;
-      const weight = tf.tidy(
-        () => tf.add(whole, tf.matMul(tf.mul(factors.a, factors.scale) as tf.Tensor2D, factors.b)) as tf.Tensor2D,
-      );
-      linear[role] = { ...old, weight };
-    }
-    return { ...layer, linear };
+      return { ...layer, linear };
+    });
+  each((module, old, factors) => {
+    if (!('codes' in old.weight)) changed[module] = { ...factors, weight: old.weight };
+    return old;
+  });
+  const merged = jit(config, 'merge', changed, (given) => {
+    runsSideBySide();
+    return Object.fromEntries(Object.entries(given).map(([module, one]) => [module, mergedWeight(one)]));
+  });
+  const layers = each((module, old, factors) => {
+    const weight = merged[module];
+    return weight ? { ...old, weight } : { ...old, beside: factors };
   });
   return { ...weights, layers };
+}
+
+function mergedWeight({ weight, a, b, scale }: LoraFactors & { weight: tf.Tensor2D }): tf.Tensor2D {
+  return tf.tidy(() => tf.add(weight, tf.matMul(tf.mul(a, scale) as tf.Tensor2D, b)));
 }
 
 /** Frees what mergeAdapter made and leaves what `weights` owns. */

@@ -14,6 +14,8 @@ export const FUSED_KERNELS = {
   SparringSwigluGrad: 2,
   SparringCausalSoftmax: 1,
   SparringCausalSoftmaxGrad: 1,
+  SparringAttention: 2,
+  SparringAttentionGrad: 3,
   SparringSplitHeads: 1,
   SparringMergeHeads: 1,
   SparringTargetLogProbs: 2,
@@ -97,13 +99,33 @@ export const splitHeads = (x: Tensor2D, cos: Tensor3D, sin: Tensor3D, layout: He
 export const mergeHeads = (x: Tensor3D, cos: Tensor3D, sin: Tensor3D, layout: HeadLayout): Tensor2D =>
   one('SparringMergeHeads', { x, cos, sin }, headSizes(layout)) as Tensor2D;
 
+/**
+ * Causal attention on flat rows: q [B * T, H * hd], k and v [B * T, KV * hd] -> [B * T, H * hd]. q and k are turned by their positions, and q
+ * is multiplied by the layout's scale. cos, sin [1 or B, T, hd]. Scores are not kept: the gradient computes them anew (arXiv 2205.14135).
+ */
+export const fusedAttention = (
+  { q, k, v }: { q: Tensor2D; k: Tensor2D; v: Tensor2D },
+  { cos, sin }: { cos: Tensor3D; sin: Tensor3D },
+  { batch, heads, keyValueHeads, headDim, rotary, scale }: HeadLayout,
+  { window, holes }: Pick<Causal, 'window' | 'holes'>,
+): Tensor2D => {
+  const sizes = [batch, heads, keyValueHeads, headDim, rotary, window];
+  return one('SparringAttention', { q, k, v, cos, sin, holes }, { sizes, factor: scale }) as Tensor2D;
+};
+
 /** log p of each row's id, in nats. logits [N, V], ids [N] int32 -> [N] */
 export const fusedTargetLogProbs = (logits: Tensor2D, ids: Tensor1D): Tensor1D =>
   one('SparringTargetLogProbs', { logits, ids }) as Tensor1D;
 
-/** x with the numbers dropped that key [1] int32 and the module's number say, the others times 1 / (1 - rate): src/model/dropout.ts. */
-export const fusedDropout = (x: Tensor2D, key: Tensor1D, module: number, rate: number): Tensor2D =>
-  one('SparringDropout', { x, key }, { sizes: [module], factor: rate }) as Tensor2D;
+/**
+ * x with the numbers dropped that key [1] int32 and the module's number say, the others times 1 / (1 - rate): src/model/dropout.ts. `before`:
+ * how many numbers of the pass stand before those of x.
+ */
+export const fusedDropout = (
+  x: Tensor2D,
+  key: Tensor1D,
+  { module, before, rate }: { module: number; before: number; rate: number },
+): Tensor2D => one('SparringDropout', { x, key }, { sizes: [module, before], factor: rate }) as Tensor2D;
 
 /**
  * One AdamW step. numbers [7]: what the gradient is multiplied by, beta1, beta2, epsilon, 1 - rate * decay, sqrt(1 - beta2^step),
@@ -169,6 +191,18 @@ export function registerFusedGradients(): void {
     gradFunc: (dy, saved, attrs) => {
       const [holes, y] = saved as [Tensor, Tensor];
       return { scores: () => one('SparringCausalSoftmaxGrad', { dy: dy as Tensor, y, holes }, attributesOf(attrs)) };
+    },
+  });
+  tf.registerGradient({
+    kernelName: 'SparringAttention',
+    inputsToSave: ['q', 'k', 'v', 'cos', 'sin', 'holes'],
+    outputsToSave: [false, true],
+    gradFunc: (dys, saved, attrs) => {
+      const [q, k, v, cos, sin, holes, logSums] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+      const dy = (dys as Tensor[])[0] as Tensor;
+      const inputs = { dy, log_sums: logSums, q, k, v, cos, sin, holes };
+      const take = taken(run('SparringAttentionGrad', inputs, attributesOf(attrs)));
+      return { q: () => take(0), k: () => take(1), v: () => take(2) };
     },
   });
   for (const [name, back] of [

@@ -83,6 +83,15 @@ export function freeCompiled(owner: object): void {
   caches.delete(owner);
 }
 
+/**
+ * In how many parts a function that is being recorded computes `count` rows which do not depend on one another: one per thread, which
+ * the compiled function computes side by side. 1 elsewhere, and where there are too few.
+ */
+export const partsOf = (count: number): number => recordingBackend()?.parts(count) ?? 1;
+
+/** What is being recorded is made of ops that hardly wait for one another: the compiled function runs one per thread at a time. */
+export const runsSideBySide = (): void => recordingBackend()?.runsSideBySide();
+
 /** Runs at once, also while a function is recorded: for tensors that outlive the recording. */
 export function outsideRecording<T>(work: () => T): T {
   const backend = recordingBackend();

@@ -31,11 +31,11 @@ test('nothing works before TensorFlow is loaded, and a library that is none is a
       said(() => addon.devices()),
       said(() => addon.createTensor([1], 1, new Float32Array(1))),
       said(() => addon.executeOp('MatMul', [], [], 1)),
-      said(() => addon.load([], new Uint8Array(), 1, [], '')),
-      said(() => addon.load(['/nowhere/x.so'], new Uint8Array(), 1, [], '')),
-      said(() => addon.load([process.argv[1]], new Uint8Array(), 1, [], '')),
-      said(() => addon.load('x', new Uint8Array(), 1, [], '')),
-      said(() => addon.load([5], new Uint8Array(), 1, [], '')),
+      said(() => addon.load([], new Uint8Array(), new Uint8Array(), 1, [], '')),
+      said(() => addon.load(['/nowhere/x.so'], new Uint8Array(), new Uint8Array(), 1, [], '')),
+      said(() => addon.load([process.argv[1]], new Uint8Array(), new Uint8Array(), 1, [], '')),
+      said(() => addon.load('x', new Uint8Array(), new Uint8Array(), 1, [], '')),
+      said(() => addon.load([5], new Uint8Array(), new Uint8Array(), 1, [], '')),
       said(() => addon.load()),
     ]));`;
   const said = JSON.parse(execFileSync(process.execPath, ['-e', script, file ?? ''], { encoding: 'utf8' })) as string[];
@@ -61,7 +61,7 @@ before(() => {
   if (!file || !found) return;
   process.env['TF_CPP_MIN_LOG_LEVEL'] = '2';
   addon = loadAddon(file);
-  addon.load(found.libraries, configProto(2), 2, [], '');
+  addon.load(found.libraries, configProto({ threads: 2 }), configProto({ threads: 1, ops: 2 }), 2, [], '');
 });
 const T = { name: 'T', value: 1 };
 const product = [T, { name: 'transpose_a', value: false }, { name: 'transpose_b', value: false }];
@@ -130,7 +130,7 @@ test('whatever is wrong is an error that says what, and the process lives', with
     [() => addon.executeOp('MatMul', product, [a, a, a], 1), /MatMul takes 2 inputs and was given 3/],
     [() => addon.recordOp('MatMul', product, [0, 1], 1), /nothing is being recorded/],
     [() => addon.recordInput(1, [2]), /nothing is being recorded/],
-    [() => addon.recordEnd('f', [], []), /nothing is being recorded/],
+    [() => addon.recordEnd('f', [], [], false), /nothing is being recorded/],
   ];
   const tensors = addon.getNumOfTensors();
   for (const [work, says] of cases) assert.throws(work, says);
@@ -148,7 +148,7 @@ test('a recording infers shapes, becomes an op, and says what it cannot', withTe
   );
   assert.throws(() => addon.recordOp('MatMul', product, [x, 77], 1), /no recorded value 77/);
   assert.throws(() => addon.recordOp('Where', [T], [x], 1), /shape of what Where gives is not known before it runs/);
-  addon.recordEnd('times', [x, w], [y?.id ?? 0]);
+  addon.recordEnd('times', [x, w], [y?.id ?? 0], false);
   const args = [floats([2, 3], 1, 2, 3, 4, 5, 6), floats([3, 4], ...new Float32Array(12).fill(1))];
   const [result] = addon.executeOp('times', [], args, 1);
   assert.deepEqual([...addon.tensorDataSync(result?.id ?? 0)], [6, 6, 6, 6, 15, 15, 15, 15]);

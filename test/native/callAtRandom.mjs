@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 
 const [file, libraries, seedText, calls, log] = process.argv.slice(2);
 const addon = createRequire(import.meta.url)(file);
-addon.load(JSON.parse(libraries), new Uint8Array(), 2, [], '');
+addon.load(JSON.parse(libraries), new Uint8Array(), new Uint8Array(), 2, [], '');
 
 let seed = Number(seedText);
 const next = () => {
@@ -66,7 +66,8 @@ function argumentsFor(name) {
     ];
   if (name === 'recordInput') return [pick([1, 3, 10]), many(3, () => pick([1, 2, 3]))];
   if (name === 'recordConstant') return [pick(tensors)];
-  if (name === 'recordEnd') return [pick(['', `f${int(1e6)}`]), many(3, () => int(4)), many(3, () => int(5))];
+  if (name === 'recordEnd')
+    return [pick(['', `f${int(1e6)}`]), many(3, () => int(4)), many(3, () => int(5)), int(2) === 1];
   return many(6, anything);
 }
 

@@ -17,10 +17,11 @@ const skip = process.platform === 'win32';
 test('what TensorFlow is asked for: memory of a GPU as it is needed, soft placement, threads, processors', () => {
   // Written out from config.proto: device_count 1, intra_op_parallelism_threads 2, gpu_options 6 (allow_growth 4), allow_soft_placement 7.
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-  assert.equal(hex(configProto(undefined)), '380132022001');
-  assert.equal(hex(configProto(300)), '10ac02380132022001');
-  assert.equal(hex(configProto(2, 'GPU:1')), '1002380132022001');
-  assert.equal(hex(configProto(2, 'CPU:1')), '0a070a0343505510021002380132022001');
+  assert.equal(hex(configProto({})), '380132022001');
+  assert.equal(hex(configProto({ threads: 1, ops: 2 })), '10012802380132022001');
+  assert.equal(hex(configProto({ threads: 300 })), '10ac02380132022001');
+  assert.equal(hex(configProto({ threads: 2 }, 'GPU:1')), '1002380132022001');
+  assert.equal(hex(configProto({ threads: 2 }, 'CPU:1')), '0a070a0343505510021002380132022001');
 });
 
 const processor: AddonDevice = {

@@ -24,7 +24,8 @@ async function use(name: Name): Promise<void> {
   setCompiling(name !== 'native, op by op');
   const backend = started.get(engine);
   if (backend === undefined) {
-    await startEngine({ engine, threads: 1, nativePath, webgpuPath, device: DEVICE });
+    // Two threads: the native engine computes parts of a batch side by side on them.
+    await startEngine({ engine, threads: engine === 'native' ? 2 : 1, nativePath, webgpuPath, device: DEVICE });
     started.set(engine, tf.getBackend());
   } else await tf.setBackend(backend);
 }

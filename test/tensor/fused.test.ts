@@ -169,6 +169,64 @@ forEachEngine((check) => {
       tf.dispose([x, cos, sin, heads]);
     });
 
+  // Heads of whole tiles and others, more queries than are in memory at a time, tables and holes of one row or of each.
+  for (const { group = 2, size, rotary = size, tables = 1, length, window = 0, holes = [[0, 0]] } of [
+    { size: 16, length: 7 },
+    { size: 64, length: 21, group: 3, rotary: 32, tables: 2 },
+    { size: 24, length: 13, group: 1, rotary: 0, window: 4 },
+    { size: 10, length: 70, rotary: 4, holes: [[3, 40]] },
+    {
+      size: 8,
+      length: 12,
+      group: 1,
+      window: 5,
+      holes: [
+        [2, 6],
+        [1, 9],
+      ],
+    },
+    { size: 8, length: 1 },
+  ] satisfies { [name: string]: number | number[][] }[] as {
+    [name: string]: unknown;
+    group?: number;
+    size: number;
+    rotary?: number;
+    tables?: number;
+    length: number;
+    window?: number;
+    holes?: number[][];
+  }[])
+    only(`attention of ${length} places, heads of ${size} in groups of ${group}, is its steps`, async () => {
+      const layout = { batch: 2, heads: 3 * group, keyValueHeads: 3, headDim: size, rotary, scale: 0.1 / size };
+      const still = { ...layout, rotary: 0, scale: 1 };
+      const keys = { ...layout, heads: 3, scale: 1 };
+      const [cos, sin] = [wave([tables, length, size], 0.3), wave([tables, length, size], 0.7)] as tf.Tensor3D[] as [
+        tf.Tensor3D,
+        tf.Tensor3D,
+      ];
+      const seen = { length, past: 0, window, holes: tf.tensor2d(holes, [holes.length, 2], 'int32') };
+      const inputs = [layout.heads, 3, 3].map((n, i) => wave([2 * length, n * size], 0.21 + 0.1 * i));
+      await assertSame(
+        inputs,
+        3,
+        ([q, k, v]) =>
+          fused.fusedAttention(
+            { q: q as tf.Tensor2D, k: k as tf.Tensor2D, v: v as tf.Tensor2D },
+            { cos, sin },
+            layout,
+            seen,
+          ),
+        ([q, k, v]) => {
+          const split = (x: tf.Tensor | undefined, own: typeof layout) =>
+            fused.splitHeads(x as tf.Tensor2D, cos, sin, own);
+          const scores = tf.matMul(split(q, layout), split(k, keys), false, true) as tf.Tensor3D;
+          const mixed = tf.matMul(fused.causalSoftmax(scores, seen), split(v, { ...keys, rotary: 0 })) as tf.Tensor3D;
+          return fused.mergeHeads(mixed, cos, sin, still);
+        },
+      );
+      tf.dispose([cos, sin, seen.holes, inputs]);
+    });
+
   only('dropout drops what the mask of the other engines drops', async () => {
     const x = wave([41, 30], 0.2);
     for (const key of [5, -(2 ** 31), dropoutKey(3, 8)]) {
@@ -180,6 +238,15 @@ forEachEngine((check) => {
         ([a]) => dropped(a as tf.Tensor2D, 'model.layers.1.mlp.down_proj', { rate, key, keyTensor }),
         ([a]) => tf.mul(a as tf.Tensor, dropoutMask([41, 30], 'model.layers.1.mlp.down_proj', { rate, key })),
       );
+      // The rows from the eleventh on, by themselves.
+      const rest = tf.slice(x, [11, 0]);
+      await assertSame(
+        [rest],
+        1,
+        ([a]) => dropped(a as tf.Tensor2D, 'm', { rate, key, keyTensor, first: 11 }),
+        ([a]) => tf.mul(a as tf.Tensor, tf.slice(dropoutMask([41, 30], 'm', { rate, key }), [11, 0])),
+      );
+      rest.dispose();
       keyTensor.dispose();
     }
     x.dispose();
@@ -232,6 +299,18 @@ forEachEngine((check) => {
       /the size -1/,
     );
     assert.throws(() => fused.causalSoftmax(scores, { length: 4, past: 1, window: 0, holes: hole(3, 6) }), /a hole/);
-    tf.dispose([x, w, logits, ids, scores]);
+    const flat = [8, 4, 4].map((n) => wave([6, n], 1)) as tf.Tensor2D[] as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    const [q, k, v] = flat;
+    const table = wave([1, 3, 4], 1) as tf.Tensor3D;
+    const layout = { batch: 2, heads: 2, keyValueHeads: 1, headDim: 4, rotary: 4, scale: 1 };
+    const attend = (change: Partial<typeof layout>, holes = hole(0, 0), window = 0) =>
+      fused.fusedAttention({ q, k, v }, { cos: table, sin: table }, { ...layout, ...change }, { window, holes });
+    assert.deepEqual(attend({}).shape, [6, 8]);
+    assert.throws(() => attend({ batch: 4 }), /SparringAttention/);
+    assert.throws(() => attend({ keyValueHeads: 3 }), /SparringAttention/);
+    assert.throws(() => attend({ headDim: 8 }), /SparringAttention/);
+    assert.throws(() => attend({ rotary: 5 }), /SparringAttention/);
+    assert.throws(() => attend({}, hole(2, 5)), /SparringAttention.*a hole/);
+    tf.dispose([x, w, logits, ids, scores, flat, table]);
   });
 });

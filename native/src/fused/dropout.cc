@@ -2,8 +2,8 @@
 #include "fused.h"
 #include "math.h"
 
-// y = x / (1 - rate) where a number stays, else 0. Whether number i stays follows from i, the key and the module alone (sizes: the module;
-// factor: the rate), as src/model/dropout.ts computes it: nothing has to be kept for the gradient, which is the same op on dy.
+// y = x / (1 - rate) where a number stays, else 0. Whether number i stays follows from i, the key and the module alone (sizes: the module,
+// and how many numbers stand before the first; factor: the rate), as src/model/dropout.ts computes it: nothing has to be kept for the gradient, which is the same op on dy.
 
 namespace {
 
@@ -28,12 +28,13 @@ namespace fused {
 
 std::string dropoutShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
   *out = {in[0]};
-  if (sizes.size() != 1) return "takes the number of a module as its size";
+  if (sizes.size() != 2) return "takes the number of a module and how many numbers stand before as its sizes";
   return in[1].size() == 1 && in[1][0] == 1 ? "" : "takes a key [1]";
 }
 void dropout(const Inputs& in, const Sizes& sizes, float rate, const Outputs& out) {
   const int64_t n = in[0].count();
-  const uint32_t key = static_cast<uint32_t>(in[1].ints()[0]), module = static_cast<uint32_t>(sizes[0]);
+  const uint32_t key = static_cast<uint32_t>(in[1].ints()[0]) + static_cast<uint32_t>(sizes[1]);
+  const uint32_t module = static_cast<uint32_t>(sizes[0]);
   const float bounded = rate > 0 ? (rate < 1 ? rate : 1) : 0;
   const uint32_t limit = static_cast<uint32_t>(bounded * 16777216.0f + 0.5f);
   const float scale = bounded < 1 ? 1.0f / (1.0f - bounded) : 0;

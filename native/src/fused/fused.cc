@@ -26,6 +26,8 @@ const std::vector<FusedOp>& all() {
       {"SparringSwigluGrad", {"dy: float", "gate: float", "up: float"}, {"dgate: float", "dup: float"}, swigluGradShapes, nullptr, swigluGrad},
       {"SparringCausalSoftmax", {"scores: float", "holes: int32"}, {"y: float"}, causalSoftmaxShapes, causalSoftmaxValues, causalSoftmax},
       {"SparringCausalSoftmaxGrad", {"dy: float", "y: float", "holes: int32"}, {"dx: float"}, causalSoftmaxGradShapes, causalSoftmaxGradValues, causalSoftmaxGrad},
+      {"SparringAttention", {"q: float", "k: float", "v: float", "cos: float", "sin: float", "holes: int32"}, {"y: float", "log_sums: float"}, attentionShapes, attentionValues, attention},
+      {"SparringAttentionGrad", {"dy: float", "log_sums: float", "q: float", "k: float", "v: float", "cos: float", "sin: float", "holes: int32"}, {"dq: float", "dk: float", "dv: float"}, attentionGradShapes, attentionGradValues, attentionGrad},
       {"SparringSplitHeads", {"x: float", "cos: float", "sin: float"}, {"y: float"}, splitHeadsShapes, nullptr, splitHeads},
       {"SparringMergeHeads", {"x: float", "cos: float", "sin: float"}, {"y: float"}, mergeHeadsShapes, nullptr, mergeHeads},
       {"SparringTargetLogProbs", {"logits: float", "ids: int32"}, {"log_probs: float", "log_sums: float"}, targetLogProbsShapes, targetLogProbsValues, targetLogProbs},

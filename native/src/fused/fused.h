@@ -45,6 +45,7 @@ const FusedOp* find(const std::string& name);
 std::string shapesOf(const FusedOp& op, const Shapes& inputs, const Sizes& sizes, Shapes* outputs);
 
 std::string idsWithin(const Input& ids, int64_t end);
+std::string holesWithin(const Input& holes, int64_t end);
 
 #define FUSED(name)                                                        \
   std::string name##Shapes(const Shapes&, const Sizes&, Shapes*);         \
@@ -57,6 +58,8 @@ FUSED(swiglu)
 FUSED(swigluGrad)
 FUSED(causalSoftmax)
 FUSED(causalSoftmaxGrad)
+FUSED(attention)
+FUSED(attentionGrad)
 FUSED(splitHeads)
 FUSED(mergeHeads)
 FUSED(targetLogProbs)
@@ -66,6 +69,8 @@ FUSED(adamw)
 #undef FUSED
 std::string causalSoftmaxValues(const Inputs&);
 std::string causalSoftmaxGradValues(const Inputs&);
+std::string attentionValues(const Inputs&);
+std::string attentionGradValues(const Inputs&);
 std::string targetLogProbsValues(const Inputs&);
 std::string targetLogProbsGradValues(const Inputs&);
 

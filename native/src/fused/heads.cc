@@ -1,6 +1,7 @@
 #include "../parallel.h"
 #include "fused.h"
 #include "math.h"
+#include "turn.h"
 
 // Flat rows of heads [B * T, n * hd] to the layout of the attention's products, [B * KV, n / KV * T, hd], turned by their positions
 // (rotary position embeddings, arXiv 2104.09864) and scaled; and back. sizes: B, n, KV, hd, rotary (0: not turned).
@@ -17,34 +18,15 @@ struct Layout {
   }
 };
 
-// Turned by the angle, or back.
-EVERY_PROCESSOR void turn(const float* in, const float* cos, const float* sin, float scale, const Layout& l, bool back, float* out) {
-  const int64_t half = l.rotary / 2;
-  if (!back) {
-    for (int64_t i = 0; i < half; i++) {
-      const float a = in[i], b = in[i + half];
-      out[i] = (a * cos[i] - b * sin[i]) * scale;
-      out[i + half] = (b * cos[i + half] + a * sin[i + half]) * scale;
-    }
-  } else {
-    for (int64_t i = 0; i < half; i++) {
-      const float a = in[i], b = in[i + half];
-      out[i] = (a * cos[i] + b * sin[i + half]) * scale;
-      out[i + half] = (b * cos[i + half] - a * sin[i]) * scale;
-    }
-  }
-  for (int64_t i = l.rotary; i < l.size; i++) out[i] = in[i] * scale;
-}
-
-void tokens(const float* flat, const float* byHead, const float* cos, const float* sin, int64_t tableRows, float scale, const Layout& l,
+EVERY_PROCESSOR void tokens(const float* flat, const float* byHead, const float* cos, const float* sin, int64_t tableRows, float scale, const Layout& l,
             bool back, int64_t from, int64_t to, float* out) {
   for (int64_t token = from; token < to; token++) {
     const int64_t b = token / l.length, t = token % l.length;
     const int64_t table = ((tableRows == 1 ? 0 : b) * l.length + t) * l.size;
     for (int64_t h = 0; h < l.heads; h++) {
       const int64_t row = (token * l.heads + h) * l.size, place = l.place(b, t, h);
-      if (back) turn(byHead + place, cos + table, sin + table, scale, l, true, out + row);
-      else turn(flat + row, cos + table, sin + table, scale, l, false, out + place);
+      if (back) turn(byHead + place, cos + table, sin + table, scale, l.rotary, l.size, true, out + row);
+      else turn(flat + row, cos + table, sin + table, scale, l.rotary, l.size, false, out + place);
     }
   }
 }

@@ -1,8 +1,7 @@
-#include <algorithm>
-
 #include "../parallel.h"
 #include "fused.h"
 #include "math.h"
+#include "seen.h"
 
 // Softmax over the keys that a query sees. Scores [A, G * T, S]: query t of each group stands at past + t and sees the keys up to its own,
 // with a window only the last `window` of them; what it does not see gets exactly 0. sizes: T, past, window (0: none).
@@ -10,51 +9,6 @@
 // answers behind one prompt. Equal places are no hole. Gradient: dx = y (dy - sum(dy y)).
 
 namespace {
-
-struct Seen {
-  int64_t length, past, window;
-  const int32_t* holes;
-  // Rows of scores per hole.
-  int64_t each;
-
-  int64_t first(int64_t row) const { return window > 0 ? std::max<int64_t>(0, past + row % length + 1 - window) : 0; }
-  int64_t end(int64_t row) const { return past + row % length + 1; }
-  // What of first .. end is not seen: from .. to, empty where all is.
-  void hole(int64_t row, int64_t* from, int64_t* to) const {
-    const int32_t* own = holes + 2 * (row / each);
-    const int64_t first_ = first(row), end_ = end(row);
-    *from = *to = end_;
-    if (own[1] <= own[0] || end_ <= own[1]) return;
-    *from = std::max<int64_t>(first_, own[0]);
-    *to = std::max<int64_t>(*from, own[1]);
-  }
-};
-
-// exp(x - most) of from .. to into y; its sum.
-INLINE float powers(const float* x, float most, int64_t from, int64_t to, float* y) {
-  float lanes[math::kLanes] = {0};
-  int64_t i = from;
-  for (; i + math::kLanes <= to; i += math::kLanes)
-    for (int lane = 0; lane < math::kLanes; lane++) {
-      const float value = math::exponential(x[i + lane] - most);
-      y[i + lane] = value;
-      lanes[lane] += value;
-    }
-  for (; i < to; i++) {
-    y[i] = math::exponential(x[i] - most);
-    lanes[0] += y[i];
-  }
-  return math::sumLanes(lanes);
-}
-
-INLINE float dot(const float* a, const float* b, int64_t from, int64_t to) {
-  float lanes[math::kLanes] = {0};
-  int64_t i = from;
-  for (; i + math::kLanes <= to; i += math::kLanes)
-    for (int lane = 0; lane < math::kLanes; lane++) lanes[lane] += a[i + lane] * b[i + lane];
-  for (; i < to; i++) lanes[0] += a[i] * b[i];
-  return math::sumLanes(lanes);
-}
 
 EVERY_PROCESSOR void forward(const float* x, Seen seen, int64_t width, int64_t from, int64_t to, float* y) {
   for (int64_t row = from; row < to; row++) {
@@ -103,6 +57,10 @@ Seen seenOf(const Shape& scores, const Input& holes, const Sizes& sizes) {
   return {sizes[0], sizes[1], sizes[2], holes.ints(), scores[0] / holes.shape[0] * scores[1]};
 }
 
+}  // namespace
+
+namespace fused {
+
 // Every hole stands inside the keys, and a query sees its own key.
 std::string holesWithin(const Input& holes, int64_t end) {
   const int32_t* values = holes.ints();
@@ -111,10 +69,6 @@ std::string holesWithin(const Input& holes, int64_t end) {
       return "was given a hole that is none: " + std::to_string(values[2 * i]) + " to " + std::to_string(values[2 * i + 1]);
   return "";
 }
-
-}  // namespace
-
-namespace fused {
 
 std::string causalSoftmaxShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
   *out = {in[0]};

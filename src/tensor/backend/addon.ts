@@ -33,12 +33,13 @@ export interface AddonDevice {
 /** Our C++ addon over TensorFlow's C API (native/src/addon.cc). Every failure is an Error that names the op and the shapes. */
 export interface Addon {
   /**
-   * Loads TensorFlow and makes its context with a serialized ConfigProto. `threads`: of the fused ops. `cuda`: libraries that are loaded first
-   * where NVIDIA's driver is. `device`: the end of a device's name, such as GPU:1; with '' the first GPU, else the processor.
+   * Loads TensorFlow and makes its contexts with serialized ConfigProtos: `config` for most, `chains` for functions made of chains, which
+   * do not wait for one another. `threads`: of the fused ops. `cuda`: libraries that are loaded first where NVIDIA's driver is. `device`: the end of a device's name, such as GPU:1; with '' the first GPU, else the processor.
    */
   load(
     libraries: readonly string[],
     config: Uint8Array,
+    chains: Uint8Array,
     threads: number,
     cuda: readonly string[],
     device: string,
@@ -63,8 +64,8 @@ export interface Addon {
   recordInput(dtype: number, shape: readonly number[]): number;
   recordConstant(tensor: number): number;
   recordOp(name: string, attributes: readonly OpAttribute[], inputs: readonly number[], outputs: number): AddonTensor[];
-  /** Ends it and adds the function under `name`; with '' nothing is added. */
-  recordEnd(name: string, inputs: readonly number[], outputs: readonly number[]): void;
+  /** Ends it and adds the function under `name`; with '' nothing is added. `chained`: it is made of chains, one per thread. */
+  recordEnd(name: string, inputs: readonly number[], outputs: readonly number[], chained: boolean): void;
   /** `definition`: a serialized FunctionDef; its name is an op from then on. */
   addFunction(definition: Uint8Array): void;
   removeFunction(name: string): void;
@@ -79,16 +80,17 @@ export function addonFile(): string | undefined {
 export const loadAddon = (file: string): Addon => createRequire(file)(file) as Addon;
 
 /**
- * A serialized ConfigProto (tensorflow/core/protobuf/config.proto): threads of one op, soft placement, and memory of a GPU taken as it is
- * needed. `device`: where it is CPU:1, the processor counts as two devices, which is how tests see what else only a GPU would show.
+ * A serialized ConfigProto (tensorflow/core/protobuf/config.proto): threads of one op, ops that run at a time, soft placement, and memory of
+ * a GPU taken as it is needed. `device`: where it is CPU:1, the processor counts as two devices, which is how tests see what else only a GPU would show.
  */
-export function configProto(threads: number | undefined, device = ''): Uint8Array {
+export function configProto({ threads, ops }: { threads?: number; ops?: number }, device = ''): Uint8Array {
   const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]);
   const intraOp = threads === undefined ? [] : [0x10, ...varint(threads)];
+  const interOp = ops === undefined ? [] : [0x28, ...varint(ops)];
   const softPlacement = [0x38, 1];
   const allowGrowth = [0x32, 2, 0x20, 1];
   const processors = /^CPU:([1-9])$/.exec(device)?.[1];
   const deviceCount =
     processors === undefined ? [] : [0x0a, 7, 0x0a, 3, 0x43, 0x50, 0x55, 0x10, Number(processors) + 1];
-  return Uint8Array.from([...deviceCount, ...intraOp, ...softPlacement, ...allowGrowth]);
+  return Uint8Array.from([...deviceCount, ...intraOp, ...interOp, ...softPlacement, ...allowGrowth]);
 }

@@ -11,6 +11,8 @@ const INPUTS: { readonly [name in keyof typeof FUSED_KERNELS]: readonly string[]
   SparringSwigluGrad: ['dy', 'gate', 'up'],
   SparringCausalSoftmax: ['scores', 'holes'],
   SparringCausalSoftmaxGrad: ['dy', 'y', 'holes'],
+  SparringAttention: ['q', 'k', 'v', 'cos', 'sin', 'holes'],
+  SparringAttentionGrad: ['dy', 'log_sums', 'q', 'k', 'v', 'cos', 'sin', 'holes'],
   SparringSplitHeads: ['x', 'cos', 'sin'],
   SparringMergeHeads: ['x', 'cos', 'sin'],
   SparringTargetLogProbs: ['logits', 'ids'],

@@ -63,6 +63,8 @@ function environment(threads: number | undefined): { [name: string]: string } {
     TF_CPP_MIN_LOG_LEVEL: '2',
     TF_DETERMINISTIC_OPS: '1',
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+    // Each context has threads of its own: one of ours has a single one per op.
+    TF_OVERRIDE_GLOBAL_THREADPOOL: 'true',
     ...(threads === undefined ? {} : { TF_NUM_INTRAOP_THREADS: String(threads) }),
   };
   return Object.fromEntries(Object.entries(wanted).filter(([name]) => process.env[name] === undefined));

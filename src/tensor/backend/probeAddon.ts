@@ -24,7 +24,7 @@ const ADDON_PROBE = `
 try {
   const addon = require(process.argv[1]);
   const { libraries, config, cuda, wish } = JSON.parse(process.argv[2]);
-  const loaded = addon.load(libraries, Uint8Array.from(config), 1, cuda, wish);
+  const loaded = addon.load(libraries, Uint8Array.from(config), Uint8Array.from(config), 1, cuda, wish);
   const [a, b] = [3, 4].map((x) => addon.createTensor([1, 1], 1, Float32Array.of(x)));
   const attributes = [{ name: 'T', value: 1 }, { name: 'transpose_a', value: false }, { name: 'transpose_b', value: false }];
   const [{ id }] = addon.executeOp('MatMul', attributes, [a, b], 1);
@@ -59,7 +59,7 @@ export async function probeAddon(
       `there is no addon for ${process.platform} on ${process.arch}`,
       'Build it from the repository: npm run build:native (a C++ compiler is all it needs).',
     );
-  const argument = JSON.stringify({ ...libraries, config: [...configProto(threads, wish)], wish });
+  const argument = JSON.stringify({ ...libraries, config: [...configProto({ threads }, wish)], wish });
   const result = await runProbe<AddonProbe>(ADDON_PROBE, [addon, argument], environment);
   const known = { name: 'native', found: true, libraries, module: addon } as const;
   const { error, product, loaded, device } = result as AddonProbe;

@@ -23,6 +23,7 @@ export class Recorder {
         known: Map<number, number>;
         captured: number[];
         inputs: number[];
+        chained: boolean;
       }
     | undefined;
   private paused = 0;
@@ -53,7 +54,7 @@ export class Recorder {
 
   start(): void {
     this.addon.recordStart();
-    this.recording = { sizes: new Map(), known: new Map(), captured: [], inputs: [] };
+    this.recording = { sizes: new Map(), known: new Map(), captured: [], inputs: [], chained: false };
   }
 
   /** An argument. */
@@ -62,6 +63,11 @@ export class Recorder {
     const id = this.addon.recordInput(dtype, shape);
     inputs.push(id);
     return FIRST + id;
+  }
+
+  /** What is recorded is made of chains, one per thread. */
+  chained(): void {
+    this.now().chained = true;
   }
 
   /** A real tensor was made while recording. */
@@ -96,9 +102,9 @@ export class Recorder {
   /** Makes the function of these results, recorded or real; the numbers of the tensors that it takes besides its arguments. */
   end(name: string, outputs: readonly number[]): readonly number[] {
     const refs = outputs.map((id) => this.ref(id));
-    const { inputs, captured } = this.now();
+    const { inputs, captured, chained } = this.now();
     try {
-      this.addon.recordEnd(name, inputs, refs);
+      this.addon.recordEnd(name, inputs, refs, chained);
     } catch (error) {
       this.free(captured);
       throw error;
@@ -113,7 +119,7 @@ export class Recorder {
     const { recording } = this;
     this.recording = undefined;
     if (!recording) return;
-    this.addon.recordEnd('', [], []);
+    this.addon.recordEnd('', [], [], false);
     this.free(recording.captured);
   }
 

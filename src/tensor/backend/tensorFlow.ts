@@ -78,6 +78,10 @@ export interface RecordingBackend {
   call(name: string, args: readonly tf.Tensor[], captured: readonly number[], outputs: number): tf.Tensor[];
   remove(compiled: { name: string; captured: readonly number[] }): void;
   outside<T>(work: () => T): T;
+  /** The function that is being recorded runs one op per thread at a time, where the engine does that. */
+  runsSideBySide(): void;
+  /** In how many parts the function that is being recorded computes so many rows side by side. */
+  parts(count: number): number;
 }
 
 /** What the kernels' backend has and does not tell. */
@@ -92,7 +96,17 @@ let recording: RecordingBackend | undefined;
 export const recordingBackend = (): RecordingBackend | undefined =>
   tf.getBackend() === 'tensorflow' ? recording : undefined;
 
-function recordingOf(addon: Addon, recorder: Recorder): RecordingBackend {
+/** More chains than these would each have little to do, and read all weights anew. */
+const MOST_CHAINS = 8;
+
+/** Whether so many parts of `count` rows take about as long as one another: the longest at most a fifteenth longer than their mean. */
+const sharedEvenly = (count: number, parts: number) => Math.ceil(count / parts) * parts <= (count * 16) / 15;
+
+function recordingOf(addon: Addon, recorder: Recorder, cores: number): RecordingBackend {
+  const chains = cores > 1 && cores <= MOST_CHAINS && addon.devices()[0]?.used ? cores : 0;
+  const runsSideBySide = () => {
+    if (chains && recorder.active) recorder.chained();
+  };
   const backend = () => tf.backend() as unknown as KernelBackend;
   return {
     begin(args) {
@@ -116,6 +130,12 @@ function recordingOf(addon: Addon, recorder: Recorder): RecordingBackend {
     },
     remove: (compiled) => recorder.remove(compiled),
     outside: (work) => recorder.outside(work),
+    runsSideBySide,
+    parts(count) {
+      if (!chains || !recorder.active || !sharedEvenly(count, chains)) return 1;
+      runsSideBySide();
+      return chains;
+    },
   };
 }
 
@@ -158,7 +178,14 @@ export async function startTensorFlow(
 ): Promise<{ threads: number }> {
   const addon = loadAddon(addonPath);
   const cores = threads ?? availableParallelism();
-  const { version } = addon.load(libraries, configProto(threads, device), cores, cuda, device);
+  const { version } = addon.load(
+    libraries,
+    configProto({ threads }, device),
+    configProto({ threads: 1, ops: cores }),
+    cores,
+    cuda,
+    device,
+  );
   // The package may bring its own copy of tfjs-core, which finds our engine's registries in place and warns about each of them.
   const { warn } = console;
   console.warn = () => undefined;
@@ -171,7 +198,7 @@ export async function startTensorFlow(
     >[0];
     const make = () => new NodeJSKernelBackend(binding, 'sparring') as unknown as tf.KernelBackend;
     tf.registerBackend('tensorflow', make, 3);
-    recording = recordingOf(addon, recorder);
+    recording = recordingOf(addon, recorder, cores);
   } finally {
     console.warn = warn;
   }
