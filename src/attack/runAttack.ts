@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Random } from '../base/random';
 import { type Batch, partsOf } from '../data/batch';
 import { jit } from '../tensor/jit';
+import { tidied } from '../tensor/tidied';
 import type { Attack, AttackStep } from './attack';
 import type { Target } from './forward';
 import { nextTurn } from './nextTurn';
@@ -21,9 +22,6 @@ function tensorsOf(value: unknown): Tensor[] {
   if (value instanceof tf.Tensor) return [value];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(tensorsOf) : [];
 }
-
-/** tf.tidy for functions that return objects of tensors and other values. */
-const tidied = <T>(make: () => T): T => tf.tidy(make as unknown as () => tf.TensorContainer) as T;
 
 /** Frees the tensors of `old` that `next` does not hold. */
 function release(old: unknown, next: unknown): void {

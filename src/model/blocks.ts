@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
+import { tidied } from '../tensor/tidied';
 import { type Attended, attention } from './attention';
 import type { Cache } from './cache';
 import type { DecoderInput } from './decoder';
@@ -9,7 +10,6 @@ import { type LayerRun, project } from './lora';
 import type { DecoderConfig, Weights } from './model';
 import { addAndNormalize, normalize } from './norm';
 import type { RopeRange } from './rope';
-import { tidied } from './tidied';
 import { ropeOf, visibility } from './visibility';
 
 /** What goes from block to block, [N, D]; `added`: what the last one gave, not yet added, since that and the next norm are one computation. */

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { compiles, jit } from '../tensor/jit';
+import { tidied } from '../tensor/tidied';
 import { MASKED } from './attention';
 import { type Cache, freeCache } from './cache';
 import { decode, embed, logits } from './decoder';
 import { dependsOnLength } from './frequencies';
 import type { DecoderConfig, Model, Weights } from './model';
-import { tidied } from './tidied';
 
 // One more token of every row as one compiled function. Its shapes do not change from token to token: the cache has places to spare, the new
 // keys and values are attended to behind all of them and then written to the first free one, and a mask hides those that are still empty.

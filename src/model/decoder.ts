@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { tidied } from '../tensor/tidied';
 import { softCap } from './attention';
 import { behindAttention, throughLastAttention } from './blocks';
 import type { Cache } from './cache';
@@ -7,7 +8,6 @@ import { type AdapterRun, type LayerRun, startingAt } from './lora';
 import type { DecoderConfig, Weights } from './model';
 import { addAndNormalize } from './norm';
 import { joined, placesSideBySide, rowsSideBySide } from './sideBySide';
-import { tidied } from './tidied';
 
 export interface DecoderInput {
   /** Unscaled rows, [B, T, D]. */

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { tidied } from '../tensor/tidied';
 import { MASKED } from './attention';
 import { type Cache, emptyCache, freeCache, keepRows } from './cache';
 import { compiledStep, makeRoom, stepsCompile } from './compiledStep';
@@ -7,7 +8,6 @@ import { frequenciesChange } from './frequencies';
 import type { Adapter } from './lora';
 import type { DecoderConfig, Model, Weights } from './model';
 import { sample } from './sample';
-import { tidied } from './tidied';
 
 export interface GenerateInput {
   /** Ids of each prompt, of any lengths, none empty. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
 import { Random } from '../base/random';
+import { addMatMul, hasFused } from '../tensor/fused';
 import { jit, runsSideBySide } from '../tensor/jit';
 import { type Dropout, dropped } from './dropout';
 import type { LinearRole } from './family';
@@ -124,18 +125,22 @@ export function project({ config, layer, weights, adapter }: LayerRun, role: Lin
 
 function linear(x: tf.Tensor2D, layer: Linear, module: string, run?: AdapterRun): tf.Tensor2D {
   const { weight, bias, beside } = layer;
-  let y: tf.Tensor = 'codes' in weight ? multiplyQuantized(x, weight) : tf.matMul(x, weight);
+  let y: tf.Tensor2D = 'codes' in weight ? multiplyQuantized(x, weight) : tf.matMul(x, weight);
   if (bias) y = tf.add(y, bias);
-  if (beside) y = tf.add(y, throughFactors(x, beside));
+  if (beside) y = addThroughFactors(y, x, beside);
   const factors = run?.adapter.factors[module];
-  if (!run || !factors) return y as tf.Tensor2D;
+  if (!run || !factors) return y;
   const input = run.dropout ? dropped(x, module, run.dropout) : x;
-  return tf.add(y, throughFactors(input, factors));
+  return addThroughFactors(y, input, factors);
 }
 
-function throughFactors(x: tf.Tensor2D, { a, b, scale }: LoraFactors): tf.Tensor2D {
-  return tf.matMul(tf.mul(tf.matMul(x, a), scale) as tf.Tensor2D, b);
+/** y + scale * (x A) B */
+function addThroughFactors(y: tf.Tensor2D, x: tf.Tensor2D, { a, b, scale }: LoraFactors): tf.Tensor2D {
+  return addProduct(y, tf.mul(tf.matMul(x, a), scale), b);
 }
+
+const addProduct = (start: tf.Tensor2D, a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D =>
+  hasFused() ? addMatMul(start, a, b) : tf.add(start, tf.matMul(a, b));
 
 /**
  * Weights with the adapter added in: W + scale * A B. New tensors for the changed layers only; freeMerged frees just those. A weight of
@@ -170,7 +175,7 @@ export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: A
 }
 
 function mergedWeight({ weight, a, b, scale }: LoraFactors & { weight: tf.Tensor2D }): tf.Tensor2D {
-  return tf.tidy(() => tf.add(weight, tf.matMul(tf.mul(a, scale) as tf.Tensor2D, b)));
+  return tf.tidy(() => addProduct(weight, tf.mul(a, scale), b));
 }
 
 /** Frees what mergeAdapter made and leaves what `weights` owns. */

@@ -1,7 +1,7 @@
 import type { Scalar } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { withParameters } from '../model/lora';
-import { clipScale, type TensorRecord } from '../tensor/optimizer';
+import type { TensorRecord } from '../tensor/optimizer';
 import type { TrainState } from './checkpoint';
 import { orderedParameters } from './differentiate';
 
@@ -13,11 +13,9 @@ export function update(
   { accumulation, clipNorm }: { accumulation: number; clipNorm: number },
 ): Scalar {
   const old = orderedParameters(state.adapter);
-  const { next, norm } = tf.tidy(() => {
-    const { scale, norm: before } = clipScale(sum, clipNorm, accumulation);
-    return { next: state.optimizer.step(old, sum, rate, scale), norm: before };
-  });
-  state.adapter = withParameters(state.adapter, next);
+  const clip = { maxNorm: clipNorm, divisor: accumulation };
+  const { parameters, norm } = state.optimizer.step(old, sum, rate, clip);
+  state.adapter = withParameters(state.adapter, parameters);
   tf.dispose([old, sum]);
-  return norm;
+  return norm as Scalar;
 }

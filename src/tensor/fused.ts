@@ -10,6 +10,8 @@ export const FUSED_KERNELS = {
   SparringRmsNormGrad: 1,
   SparringAddRmsNorm: 2,
   SparringAddRmsNormGrad: 1,
+  SparringMatMul: 1,
+  SparringAddMatMul: 1,
   SparringSwiglu: 1,
   SparringSwigluGrad: 2,
   SparringCausalSoftmax: 1,
@@ -55,6 +57,14 @@ export function addRmsNorm(
   const [sum, normed] = run('SparringAddRmsNorm', { x, added, weight }, { factor: epsilon });
   return { sum: sum as Tensor2D, normed: normed as Tensor2D };
 }
+
+/** a b, each transposed first where that is said. a [N, K], b [K, M] -> [N, M]. Has no gradient: tf.matMul has. */
+export const fusedMatMul = (a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D =>
+  one('SparringMatMul', { a, b }, { sizes: [transposeA ? 1 : 0, transposeB ? 1 : 0] }) as Tensor2D;
+
+/** start + a b. start [N, M], a [N, K], b [K, M] -> [N, M] */
+export const addMatMul = (start: Tensor2D, a: Tensor2D, b: Tensor2D): Tensor2D =>
+  one('SparringAddMatMul', { start, a, b }, { sizes: [0, 0] }) as Tensor2D;
 
 /** silu(gate) * up. Any shape, the same of both. */
 export const swiglu = (gate: Tensor2D, up: Tensor2D): Tensor2D => one('SparringSwiglu', { gate, up }) as Tensor2D;
@@ -173,6 +183,18 @@ export function registerFusedGradients(): void {
       const made = one('SparringAddRmsNormGrad', { dsum, dy, sum, weight }, attributesOf(attrs));
       const take = taken([made, tf.clone(made)]);
       return { x: () => take(0), added: () => take(1), weight: weightGradient(dy, sum, weight, attrs) };
+    },
+  });
+  tf.registerGradient({
+    kernelName: 'SparringAddMatMul',
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dy, saved) => {
+      const [a, b] = saved as [Tensor2D, Tensor2D];
+      return {
+        start: () => tf.clone(dy as Tensor),
+        a: () => tf.matMul(dy as Tensor2D, b, false, true),
+        b: () => tf.matMul(a, dy as Tensor2D, true, false),
+      };
     },
   });
   tf.registerGradient({

@@ -1,6 +1,8 @@
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { fusedAdamW, hasFused } from './fused';
+import { freeCompiled, jit, runsSideBySide } from './jit';
+import { tidied } from './tidied';
 
 export type TensorRecord = { [name: string]: Tensor };
 
@@ -13,39 +15,66 @@ export interface AdamWOptions {
   weightDecay?: number;
 }
 
-/** What one Adam update takes; `scale`: what the gradient is multiplied by first. */
+/** A parameter, its gradient and Adam's moments of it. */
 interface AdamInput {
   parameter: Tensor;
   grad: Tensor;
   first: Tensor;
   second: Tensor;
-  scale?: Scalar;
+}
+
+type AdamResult = Omit<AdamInput, 'grad'>;
+
+/** What an update multiplies by in its step, besides the betas. */
+function adamNumbers({ learningRate, beta1, beta2, weightDecay }: Required<AdamWOptions>, step: number) {
+  return {
+    root: Math.sqrt(1 - beta2 ** step),
+    rate: -learningRate / (1 - beta1 ** step),
+    keep: 1 - learningRate * weightDecay,
+  };
 }
 
 /** One bias-corrected Adam update in the order of PyTorch's arithmetic. All new tensors; the caller owns them. */
 function adamUpdate(
-  given: AdamInput,
-  { learningRate, beta1, beta2, epsilon, weightDecay }: Required<AdamWOptions>,
+  { parameter, grad, first: oldFirst, second: oldSecond }: AdamInput,
+  options: Required<AdamWOptions>,
   step: number,
-): { parameter: Tensor; first: Tensor; second: Tensor } {
-  const root = Math.sqrt(1 - beta2 ** step);
-  const rate = -learningRate / (1 - beta1 ** step);
-  const keep = 1 - learningRate * weightDecay;
+): AdamResult {
+  const { beta1, beta2, epsilon, weightDecay } = options;
+  const { root, rate, keep } = adamNumbers(options, step);
   return tf.tidy(() => {
-    if (hasFused()) {
-      const { parameter, grad, first, second, scale = tf.scalar(1) } = given;
-      const rest = tf.tensor1d([beta1, beta2, epsilon, keep, root, rate]);
-      const numbers = tf.concat([tf.reshape(scale, [1]), rest]) as Tensor1D;
-      return fusedAdamW({ parameter, grad, first, second, numbers });
-    }
-    const grad = given.scale ? tf.mul(given.grad, given.scale) : given.grad;
-    const first = tf.add(given.first, tf.mul(1 - beta1, tf.sub(grad, given.first)));
-    const second = tf.add(tf.mul(given.second, beta2), tf.mul(tf.square(grad), 1 - beta2));
+    const first = tf.add(oldFirst, tf.mul(1 - beta1, tf.sub(grad, oldFirst)));
+    const second = tf.add(tf.mul(oldSecond, beta2), tf.mul(tf.square(grad), 1 - beta2));
     const denominator = tf.add(tf.div(tf.sqrt(second), root), epsilon);
     const move = tf.mul(tf.div(first, denominator), rate);
-    const kept = weightDecay === 0 ? given.parameter : tf.mul(given.parameter, keep);
+    const kept = weightDecay === 0 ? parameter : tf.mul(parameter, keep);
     return { parameter: tf.add(kept, move), first, second };
   });
+}
+
+/** The same by one op for each parameter; all of them, the norm included, compiled. Numbers that change with the step are a tensor's. */
+function fusedUpdates(
+  owner: object,
+  given: { [name: string]: AdamInput },
+  clip: Clip | undefined,
+  options: Required<AdamWOptions>,
+  step: number,
+): { next: { [name: string]: AdamResult }; norm?: Scalar } {
+  const { beta1, beta2, epsilon } = options;
+  const { root, rate, keep } = adamNumbers(options, step);
+  const numbers = tf.tensor1d([beta1, beta2, epsilon, keep, root, rate]);
+  const result = jit(owner, `update ${JSON.stringify(clip)}`, { given, numbers }, (args) => {
+    runsSideBySide();
+    const grads = Object.fromEntries(Object.entries(args.given).map(([name, { grad }]) => [name, grad]));
+    const { scale, norm } = clip ? clipScale(grads, clip) : { scale: tf.scalar(1), norm: undefined };
+    const all = tf.concat([tf.reshape(scale, [1]), args.numbers]) as Tensor1D;
+    const next = Object.fromEntries(
+      Object.entries(args.given).map(([name, one]) => [name, fusedAdamW({ ...one, numbers: all })]),
+    );
+    return { next, norm };
+  });
+  numbers.dispose();
+  return result;
 }
 
 /** AdamW with PyTorch's arithmetic and defaults (arXiv 1711.05101). Owns its moments; `close` frees them. */
@@ -59,27 +88,36 @@ export class AdamW {
   }
 
   /**
-   * New parameters, which the caller owns; the given ones stay. `scale` multiplies every gradient: clipScale. Throws when a parameter has no
+   * New parameters, and with `clip` the norm before clipping, which the caller owns; the given ones stay. Throws when a parameter has no
    * gradient.
    */
   step(
     parameters: TensorRecord,
     grads: TensorRecord,
     learningRate = this.options.learningRate,
-    scale?: Scalar,
-  ): TensorRecord {
-    this.steps++;
-    const result: TensorRecord = {};
+    clip?: Clip,
+  ): { parameters: TensorRecord; norm?: Scalar } {
+    const given: { [name: string]: AdamInput } = {};
     for (const [name, parameter] of Object.entries(parameters)) {
       const grad = grads[name];
       if (grad === undefined) throw new Error(`AdamW was given no gradient of ${name}`);
       const old = this.moments[name] ?? { first: tf.zerosLike(parameter), second: tf.zerosLike(parameter) };
-      const next = adamUpdate({ parameter, grad, scale, ...old }, { ...this.options, learningRate }, this.steps);
-      tf.dispose(old);
-      this.moments[name] = { first: tf.keep(next.first), second: tf.keep(next.second) };
-      result[name] = next.parameter;
+      given[name] = { parameter, grad, ...old };
     }
-    return result;
+    this.steps++;
+    const options = { ...this.options, learningRate };
+    const { next, norm } = tidied(() =>
+      hasFused()
+        ? fusedUpdates(this, given, clip, options, this.steps)
+        : plainUpdates(given, clip, options, this.steps),
+    );
+    for (const { first, second } of Object.values(given)) tf.dispose([first, second]);
+    const result: TensorRecord = {};
+    for (const [name, { parameter, first, second }] of Object.entries(next)) {
+      this.moments[name] = { first: tf.keep(first), second: tf.keep(second) };
+      result[name] = parameter;
+    }
+    return { parameters: result, ...(norm && { norm }) };
   }
 
   /** For a checkpoint: `step` (a scalar) and, per parameter, `exp_avg/NAME` and `exp_avg_sq/NAME`. The caller owns them. */
@@ -111,14 +149,40 @@ export class AdamW {
   close(): void {
     tf.dispose(this.moments);
     this.moments = {};
+    freeCompiled(this);
   }
 }
 
+function plainUpdates(
+  given: { [name: string]: AdamInput },
+  clip: Clip | undefined,
+  options: Required<AdamWOptions>,
+  step: number,
+): ReturnType<typeof fusedUpdates> {
+  const grads = Object.fromEntries(Object.entries(given).map(([name, { grad }]) => [name, grad]));
+  const clipped = clip && clipScale(grads, clip);
+  const next = Object.fromEntries(
+    Object.entries(given).map(([name, one]) => {
+      const grad = clipped ? tf.mul(one.grad, clipped.scale) : one.grad;
+      const update = adamUpdate({ ...one, grad }, options, step);
+      if (clipped) grad.dispose();
+      return [name, update];
+    }),
+  );
+  return { next, norm: clipped?.norm };
+}
+
+/** Gradients are sums of `divisor` of them, 1 by default; the joint L2 norm of their means is to be at most `maxNorm`. */
+export interface Clip {
+  maxNorm: number;
+  divisor?: number;
+}
+
 /**
- * What gradients, sums of `divisor` of them, are to be multiplied by to become means whose joint L2 norm is at most `maxNorm`, as
- * torch.nn.utils.clip_grad_norm_ does; and the norm of the means before clipping. Two new scalars; the caller owns them.
+ * What gradients are to be multiplied by to become such means, as torch.nn.utils.clip_grad_norm_ does; and the norm of the means before
+ * clipping. Two new scalars; the caller owns them.
  */
-export function clipScale(grads: TensorRecord, maxNorm: number, divisor = 1): { scale: Scalar; norm: Scalar } {
+export function clipScale(grads: TensorRecord, { maxNorm, divisor = 1 }: Clip): { scale: Scalar; norm: Scalar } {
   return tf.tidy(() => {
     const sum = tf.sqrt(tf.addN(Object.values(grads).map((grad) => tf.sum(tf.square(grad)))));
     const norm = tf.div(sum, divisor) as Scalar;

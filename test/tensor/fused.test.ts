@@ -84,6 +84,48 @@ forEachEngine((check) => {
     });
   }
 
+  // Whole tiles and what is left of them; one row; inner sides longer than a panel, and such whose rows lie whole pages apart.
+  for (const [rows, inner, columns] of [
+    [28, 64, 96],
+    [1, 5, 1],
+    [45, 37, 70],
+    [15, 2100, 33],
+    [17, 2048, 40],
+    [3, 1024, 7],
+    [130, 18, 31],
+  ] as const)
+    only(`products of ${rows} x ${inner} x ${columns}, transposed or not, are TensorFlow's`, async () => {
+      const product = async (transposeA: boolean, transposeB: boolean) => {
+        const a = wave(transposeA ? [inner, rows] : [rows, inner], 0.37) as tf.Tensor2D;
+        const b = wave(transposeB ? [columns, inner] : [inner, columns], 0.23) as tf.Tensor2D;
+        const start = wave([rows, columns], 0.51) as tf.Tensor2D;
+        await tidyAsync(async () => {
+          const wanted = tf.matMul(a, b, transposeA, transposeB);
+          await assertClose(fused.fusedMatMul(a, b, transposeA, transposeB), [...(await wanted.data())], 1e-6 * inner);
+          if (transposeA || transposeB) return;
+          const sum = tf.add(start, wanted);
+          await assertClose(fused.addMatMul(start, a, b), [...(await sum.data())], 1e-6 * inner);
+        });
+        tf.dispose([a, b, start]);
+      };
+      for (const transposeA of [false, true])
+        for (const transposeB of [false, true]) await product(transposeA, transposeB);
+    });
+
+  only('start + a b has the gradients of the plain formula; sums over nothing are 0', async () => {
+    const inputs = [wave([13, 21], 0.3), wave([13, 8], 0.2), wave([8, 21], 0.1)];
+    await assertSame(
+      inputs,
+      3,
+      ([start, a, b]) => fused.addMatMul(start as tf.Tensor2D, a as tf.Tensor2D, b as tf.Tensor2D),
+      ([start, a, b]) => tf.add(start as tf.Tensor, tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D)),
+    );
+    const [a, b] = [tf.zeros([3, 0]), tf.zeros([0, 2])] as [tf.Tensor2D, tf.Tensor2D];
+    const zeros = fused.fusedMatMul(a, b);
+    await assertClose(zeros, [0, 0, 0, 0, 0, 0], 0);
+    tf.dispose([inputs, a, b, zeros]);
+  });
+
   only('silu(gate) * up is the plain formula, far from zero too', async () => {
     const [gate, up] = [tf.mul(wave([5, 333], 0.23), 60), wave([5, 333], 0.41)];
     await assertSame(
@@ -285,6 +327,11 @@ forEachEngine((check) => {
   only('what does not fit is an error that names the op, run at once or recorded', async () => {
     const [x, w] = [wave([2, 3], 1), wave([4], 1)];
     assert.throws(() => fused.rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 0), /SparringRmsNorm takes rows/);
+    const [three, four] = [wave([3, 5], 1), wave([4, 5], 1)] as tf.Tensor2D[] as [tf.Tensor2D, tf.Tensor2D];
+    assert.throws(() => fused.fusedMatMul(three, four), /SparringMatMul was given matrices that do not fit/);
+    assert.throws(() => fused.fusedMatMul(w as tf.Tensor2D, four), /SparringMatMul takes two matrices/);
+    assert.throws(() => fused.addMatMul(three, three, tf.transpose(four)), /SparringAddMatMul takes a start/);
+    tf.dispose([three, four]);
     const logits = wave([2, 3], 1) as tf.Tensor2D;
     const ids = tf.tensor1d([1, 3], 'int32');
     assert.throws(() => fused.fusedTargetLogProbs(logits, ids), /SparringTargetLogProbs was given the id 3 of 3/);

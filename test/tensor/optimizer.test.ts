@@ -15,13 +15,15 @@ const grads = (step: number) => {
 /** Clips and steps; frees what it was given. */
 async function advance(optimizer: AdamW, parameters: tf.NamedTensorMap, step: number): Promise<tf.NamedTensorMap> {
   const given = grads(step);
-  const { scale, norm } = clipScale(given, 0.3);
+  const clip = { maxNorm: 0.3 };
+  const { scale, norm } = clipScale(given, clip);
   await assertClose(norm, [golden.adamW.steps[step]?.norm ?? 0]);
   const clipped = tf.mul(given.a, scale);
   await assertClose(clipped, golden.adamW.steps[step]?.clipped.a ?? []);
-  const next = optimizer.step(parameters, given, golden.adamW.steps[step]?.rate, scale);
-  tf.dispose([parameters, given, norm, scale, clipped]);
-  return next;
+  const next = optimizer.step(parameters, given, golden.adamW.steps[step]?.rate, clip);
+  await assertClose(next.norm, [golden.adamW.steps[step]?.norm ?? 0]);
+  tf.dispose([parameters, given, norm, scale, clipped, next.norm ?? []]);
+  return next.parameters;
 }
 
 forEachEngine((check) => {

@@ -22,6 +22,8 @@ const std::vector<FusedOp>& all() {
       {"SparringRmsNormGrad", {"dy: float", "x: float", "weight: float"}, {"dx: float"}, rmsNormGradShapes, nullptr, rmsNormGrad},
       {"SparringAddRmsNorm", {"x: float", "added: float", "weight: float"}, {"sum: float", "y: float"}, addRmsNormShapes, nullptr, addRmsNorm},
       {"SparringAddRmsNormGrad", {"dsum: float", "dy: float", "sum: float", "weight: float"}, {"dx: float"}, addRmsNormGradShapes, nullptr, addRmsNormGrad},
+      {"SparringMatMul", {"a: float", "b: float"}, {"y: float"}, matMulShapes, nullptr, matMul},
+      {"SparringAddMatMul", {"start: float", "a: float", "b: float"}, {"y: float"}, addMatMulShapes, nullptr, addMatMul},
       {"SparringSwiglu", {"gate: float", "up: float"}, {"y: float"}, swigluShapes, nullptr, swiglu},
       {"SparringSwigluGrad", {"dy: float", "gate: float", "up: float"}, {"dgate: float", "dup: float"}, swigluGradShapes, nullptr, swigluGrad},
       {"SparringCausalSoftmax", {"scores: float", "holes: int32"}, {"y: float"}, causalSoftmaxShapes, causalSoftmaxValues, causalSoftmax},

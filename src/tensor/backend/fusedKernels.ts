@@ -7,6 +7,8 @@ const INPUTS: { readonly [name in keyof typeof FUSED_KERNELS]: readonly string[]
   SparringRmsNormGrad: ['dy', 'x', 'weight'],
   SparringAddRmsNorm: ['x', 'added', 'weight'],
   SparringAddRmsNormGrad: ['dsum', 'dy', 'sum', 'weight'],
+  SparringMatMul: ['a', 'b'],
+  SparringAddMatMul: ['start', 'a', 'b'],
   SparringSwiglu: ['gate', 'up'],
   SparringSwigluGrad: ['dy', 'gate', 'up'],
   SparringCausalSoftmax: ['scores', 'holes'],

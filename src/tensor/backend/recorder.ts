@@ -66,8 +66,12 @@ export class Recorder {
   }
 
   /** What is recorded is made of chains, one per thread. */
-  chained(): void {
+  chain(): void {
     this.now().chained = true;
+  }
+
+  get chained(): boolean {
+    return this.active && this.recording?.chained === true;
   }
 
   /** A real tensor was made while recording. */

@@ -2,25 +2,11 @@ import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
 import { type Addon, configProto, loadAddon, type OpAttribute } from './addon';
+import { ATTRIBUTE_TYPES, DATA_TYPES } from './dataTypes';
 import { registerFusedKernels } from './fusedKernels';
+import { mendGather, multiplyByOurOwn } from './mendedKernels';
 import { ReadWhileRecording, Recorder } from './recorder';
 import type { TensorFlowLibraries } from './tensorFlowLibraries';
-
-/** TF_DataType and TF_AttrType, by the names under which the kernels ask for them. */
-const CONSTANTS = {
-  ...{
-    TF_FLOAT: 1,
-    TF_INT32: 3,
-    TF_UINT8: 4,
-    TF_STRING: 7,
-    TF_COMPLEX64: 8,
-    TF_INT64: 9,
-    TF_BOOL: 10,
-    TF_RESOURCE: 20,
-  },
-  ...{ TF_ATTR_STRING: 0, TF_ATTR_INT: 1, TF_ATTR_FLOAT: 2, TF_ATTR_BOOL: 3, TF_ATTR_TYPE: 4, TF_ATTR_SHAPE: 5 },
-  TF_ATTR_RESOURCE: 6,
-};
 
 /** The addon as the kernels of @tensorflow/tfjs-node-gpu want their binding. */
 function bindingOf(addon: Addon, version: string, recorder: Recorder) {
@@ -28,7 +14,8 @@ function bindingOf(addon: Addon, version: string, recorder: Recorder) {
     throw new Error('saved models are not supported');
   };
   return {
-    ...CONSTANTS,
+    ...DATA_TYPES,
+    ...ATTRIBUTE_TYPES,
     TF_Version: version,
     createTensor: (shape: number[], dtype: number, values: ArrayBufferView | number[]) => {
       const view = ArrayBuffer.isView(values) ? values : typed(values, dtype);
@@ -64,8 +51,8 @@ function bindingOf(addon: Addon, version: string, recorder: Recorder) {
 }
 
 const typed = (values: readonly number[], dtype: number): ArrayBufferView => {
-  if (dtype === CONSTANTS.TF_INT32) return Int32Array.from(values);
-  return dtype === CONSTANTS.TF_BOOL ? Uint8Array.from(values) : Float32Array.from(values);
+  if (dtype === DATA_TYPES.TF_INT32) return Int32Array.from(values);
+  return dtype === DATA_TYPES.TF_BOOL ? Uint8Array.from(values) : Float32Array.from(values);
 };
 
 /** What compiled calls ask of the native engine. */
@@ -105,7 +92,7 @@ const sharedEvenly = (count: number, parts: number) => Math.ceil(count / parts) 
 function recordingOf(addon: Addon, recorder: Recorder, cores: number): RecordingBackend {
   const chains = cores > 1 && cores <= MOST_CHAINS && addon.devices()[0]?.used ? cores : 0;
   const runsSideBySide = () => {
-    if (chains && recorder.active) recorder.chained();
+    if (chains && recorder.active) recorder.chain();
   };
   const backend = () => tf.backend() as unknown as KernelBackend;
   return {
@@ -139,37 +126,7 @@ function recordingOf(addon: Addon, recorder: Recorder, cores: number): Recording
   };
 }
 
-/** tfjs-node's kernel reads its indices back to check them, which a recording cannot. Ours are made by ourselves. */
-function mendGather(addon: {
-  executeSingleOutput(name: string, attrs: object[], inputs: tf.Tensor[]): tf.Tensor;
-}): void {
-  const types: { readonly [dtype: string]: number } = {
-    float32: CONSTANTS.TF_FLOAT,
-    int32: CONSTANTS.TF_INT32,
-    bool: CONSTANTS.TF_BOOL,
-  };
-  tf.unregisterKernel('GatherV2', 'tensorflow');
-  tf.registerKernel({
-    kernelName: 'GatherV2',
-    backendName: 'tensorflow',
-    kernelFunc: ({ inputs, attrs }) => {
-      const { x, indices } = inputs as { [name: string]: tf.Tensor };
-      const { axis, batchDims } = attrs as { axis: number; batchDims: number };
-      if (!x || !indices) throw new Error('gather needs x and indices');
-      return tf.tidy(() => {
-        const attributes = [
-          { name: 'batch_dims', value: batchDims },
-          { name: 'Tparams', value: types[x.dtype] },
-          { name: 'Tindices', value: types[indices.dtype] },
-          { name: 'Taxis', value: CONSTANTS.TF_INT32 },
-        ];
-        return addon.executeSingleOutput('GatherV2', attributes, [x, indices, tf.scalar(axis, 'int32')]);
-      });
-    },
-  });
-}
-
-/** Makes TensorFlow, through our addon, the current backend. Its kernels are those of @tensorflow/tfjs-node-gpu, unchanged. */
+/** Makes TensorFlow, through our addon, the current backend. Its kernels are those of @tensorflow/tfjs-node-gpu, but for a few. */
 export async function startTensorFlow(
   addonPath: string,
   { libraries, cuda }: TensorFlowLibraries,
@@ -178,6 +135,7 @@ export async function startTensorFlow(
 ): Promise<{ threads: number }> {
   const addon = loadAddon(addonPath);
   const cores = threads ?? availableParallelism();
+  const recorder = new Recorder(addon, (id) => addon.describeTensor(id));
   const { version } = addon.load(
     libraries,
     configProto({ threads }, device),
@@ -192,7 +150,6 @@ export async function startTensorFlow(
   try {
     const { NodeJSKernelBackend } = await import('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend');
     await import('@tensorflow/tfjs-node-gpu/dist/register_all_kernels');
-    const recorder = new Recorder(addon, (id) => addon.describeTensor(id));
     const binding = bindingOf(addon, version, recorder) as unknown as ConstructorParameters<
       typeof NodeJSKernelBackend
     >[0];
@@ -205,7 +162,11 @@ export async function startTensorFlow(
   if (!(await tf.setBackend('tensorflow')))
     throw new Problem('engineStart', 'The native engine did not start in this process.');
   // They compute on the values where these come from JavaScript to.
-  if (addon.devices()[0]?.used) registerFusedKernels();
-  mendGather(tf.backend() as unknown as Parameters<typeof mendGather>[0]);
+  if (addon.devices()[0]?.used) {
+    registerFusedKernels();
+    // Measured on x64 alone; elsewhere TensorFlow's own may well be faster.
+    if (process.arch === 'x64') multiplyByOurOwn(() => recorder.chained);
+  }
+  mendGather();
   return { threads: cores };
 }
