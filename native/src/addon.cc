@@ -57,9 +57,10 @@ napi_value Load(napi_env env, napi_callback_info info) {
   std::string missing;
   for (size_t i = 0; driver && missing.empty() && i < cuda.size(); i++) missing = loadGlobally(cuda[i]);
   const bool first = !isLoaded();
-  std::string problem = load(libraries);
+  const int cores = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, 256)));
+  std::string problem = load(libraries, cores);
   if (problem.empty() && first) problem = registerFused();
-  if (problem.empty()) parallel::setThreads(static_cast<int>(std::min<int64_t>(threads, 256)));
+  if (problem.empty()) parallel::setThreads(cores);
   if (problem.empty()) problem = startContext(config, chains, device);
   if (!problem.empty()) {
     values::fail(env, problem);

@@ -32,11 +32,13 @@ std::string loadGlobally(const std::string& library) {
 
 bool isLoaded() { return loaded; }
 
-std::string load(const std::vector<std::string>& libraries) {
+std::string load(const std::vector<std::string>& libraries, int threads) {
   if (loaded) return "";
 #ifdef __GLIBC__
-  // Else every thread of TensorFlow's fills an arena of its own, and the process grows for hundreds of steps.
-  if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 2);
+  // One arena for each thread that computes and one for JavaScript's. With glibc's many, or with fewer, the process grows for hundreds of steps.
+  if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, threads + 1);
+#else
+  (void)threads;
 #endif
   void* last = nullptr;
   for (const std::string& library : libraries) {

@@ -142,8 +142,8 @@ namespace tensorflow_c {
 TENSORFLOW_FUNCTIONS(DECLARE)
 #undef DECLARE
 
-// Loads the libraries in their order and finds every function. Empty when all went well, else what is wrong. Loading twice is harmless.
-std::string load(const std::vector<std::string>& libraries);
+// Loads the libraries in their order, to compute on so many threads, and finds every function. Empty when all went well, else what is wrong. Loading twice is harmless.
+std::string load(const std::vector<std::string>& libraries, int threads);
 
 // Loads a library for all that comes later. Empty when all went well, else the loader's words.
 std::string loadGlobally(const std::string& library);

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Adapter, type AdapterRun, adapterParameters, withParameters } from '../model/lora';
 import type { DecoderConfig } from '../model/model';
 import { hasFused } from '../tensor/fused';
-import { jit } from '../tensor/jit';
+import { jit, runsSideBySide } from '../tensor/jit';
 import type { TensorRecord } from '../tensor/optimizer';
 
 /** The adapter's parameters in the order of their names. Sums over parameters run in this order, so that a resumed run rounds alike. */
@@ -75,10 +75,16 @@ function gradientsOf<Loss extends { total: Scalar }>(
   return { loss, gradients };
 }
 
+/** Of what is compiled for no model. */
+const sums = {};
+
 /** a + b of every gradient; frees both. */
 export function addGradients(a: TensorRecord, b: TensorRecord): TensorRecord {
   const sum = tf.tidy(() =>
-    Object.fromEntries(Object.entries(a).map(([name, x]) => [name, tf.add(x, b[name] as Tensor)])),
+    jit(sums, 'sum', { a, b }, (given) => {
+      runsSideBySide();
+      return Object.fromEntries(Object.entries(given.a).map(([name, x]) => [name, tf.add(x, given.b[name] as Tensor)]));
+    }),
   );
   tf.dispose([a, b]);
   return sum;

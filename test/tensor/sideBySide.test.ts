@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { logProbsOfTargets } from '../../src/attack/forward';
 import { type Batch, packPairs, partsOf as tensorsOf } from '../../src/data/batch';
@@ -96,10 +95,10 @@ forEachEngine((check) => {
     const right = tf.tidy(() => tf.add(own(model.weights), tf.mul(tf.matMul(factors.a, factors.b), factors.scale)));
     await assertClose(own(merged), [...(await right.data())], 1e-6);
   });
-});
 
-test('parts are as equal as can be, none is empty, and together they are the whole', () => {
-  const sizes = (count: number, parts: number) => apart(tf.range(0, count), parts).map((part) => part.size);
-  assert.deepEqual([sizes(4, 2), sizes(7, 3), sizes(2, 5), sizes(3, 1)], [[2, 2], [2, 2, 3], [1, 1], [3]]);
-  assert.deepEqual([...joined(apart(tf.range(0, 7), 3)).dataSync()], [0, 1, 2, 3, 4, 5, 6]);
+  check('parts are as equal as can be, none is empty, and together they are the whole', async () => {
+    const sizes = (count: number, parts: number) => apart(tf.range(0, count), parts).map((part) => part.size);
+    assert.deepEqual([sizes(4, 2), sizes(7, 3), sizes(2, 5), sizes(3, 1)], [[2, 2], [2, 2, 3], [1, 1], [3]]);
+    assert.deepEqual([...(await joined(apart(tf.range(0, 7), 3)).data())], [0, 1, 2, 3, 4, 5, 6]);
+  });
 });

@@ -90,7 +90,7 @@ const MOST_CHAINS = 8;
 const sharedEvenly = (count: number, parts: number) => Math.ceil(count / parts) * parts <= (count * 16) / 15;
 
 function recordingOf(addon: Addon, recorder: Recorder, cores: number): RecordingBackend {
-  const chains = cores > 1 && cores <= MOST_CHAINS && addon.devices()[0]?.used ? cores : 0;
+  const chains = cores <= MOST_CHAINS && addon.devices()[0]?.used ? cores : 0;
   const runsSideBySide = () => {
     if (chains && recorder.active) recorder.chain();
   };
