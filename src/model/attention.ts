@@ -45,7 +45,7 @@ export function attention(run: LayerRun, input: AttentionInput): Attended {
 function stepByStep(
   config: DecoderConfig,
   flat: Flat,
-  { x, batch, rope, compact, mask, causal, past }: AttentionInput,
+  { x, batch, rope, compact, mask, causal, past, keep }: AttentionInput,
 ): Attended {
   const { heads, keyValueHeads } = config;
   const length = x.shape[0] / batch;
@@ -63,7 +63,7 @@ function stepByStep(
     shares = tf.reshape(tf.softmax(scores), [batch * keyValueHeads, -1, seen]) as tf.Tensor3D;
   }
   const rows = besideOneAnother(config, tf.matMul(shares, v), compact, batch);
-  return { rows, k, v };
+  return keep ? { rows, k, v } : { rows };
 }
 
 /** q, k and v as the products want them, turned by their positions; q holds the scale of the scores. */

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedMatMul } from '../fused';
 import { DATA_TYPES } from './dataTypes';
 
 // Kernels of @tensorflow/tfjs-node-gpu that ours replace.
@@ -44,7 +45,6 @@ export function multiplyByOurOwn(inChains: () => boolean): void {
     const { a, b } = given.inputs as { [name: string]: tf.Tensor };
     if (!inChains() || a?.rank !== 2 || b?.rank !== 2) return theirs(given);
     const { transposeA, transposeB } = given.attrs as { [name: string]: boolean };
-    const sizes = [transposeA ? 1 : 0, transposeB ? 1 : 0];
-    return tf.engine().runKernel('SparringMatMul', { a, b }, { sizes }) as tf.Tensor;
+    return fusedMatMul(a as tf.Tensor2D, b as tf.Tensor2D, transposeA, transposeB);
   });
 }
