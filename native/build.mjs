@@ -14,7 +14,7 @@ const ofPlatform =
   process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-ldl', '-Wl,--gc-sections', '-s'];
 mkdirSync(folder, { recursive: true });
 const sources = readdirSync(join(here, 'src'), { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.cc'))
+  .filter((name) => name.endsWith('.cc') && !name.startsWith('wasm'))
   .sort()
   .map((name) => join(here, 'src', name));
 execFileSync(

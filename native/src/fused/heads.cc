@@ -1,35 +1,10 @@
+#include "../compute/heads.h"
 #include "../parallel.h"
 #include "fused.h"
-#include "math.h"
-#include "turn.h"
-
-// Flat rows of heads [B * T, n * hd] to the layout of the attention's products, [B * KV, n / KV * T, hd], turned by their positions
-// (rotary position embeddings, arXiv 2104.09864) and scaled; and back. sizes: B, n, KV, hd, rotary (0: not turned).
-// cos and sin are [1 or B, T, hd].
 
 namespace {
 
-struct Layout {
-  int64_t batch, heads, kv, size, rotary, length;
-  int64_t group() const { return heads / kv; }
-  // Where head h of token t in row b stands in [B * KV, group * T, hd].
-  int64_t place(int64_t b, int64_t t, int64_t h) const {
-    return (((b * kv + h / group()) * group() + h % group()) * length + t) * size;
-  }
-};
-
-EVERY_PROCESSOR void tokens(const float* flat, const float* byHead, const float* cos, const float* sin, int64_t tableRows, float scale, const Layout& l,
-            bool back, int64_t from, int64_t to, float* out) {
-  for (int64_t token = from; token < to; token++) {
-    const int64_t b = token / l.length, t = token % l.length;
-    const int64_t table = ((tableRows == 1 ? 0 : b) * l.length + t) * l.size;
-    for (int64_t h = 0; h < l.heads; h++) {
-      const int64_t row = (token * l.heads + h) * l.size, place = l.place(b, t, h);
-      if (back) turn(byHead + place, cos + table, sin + table, scale, l.rotary, l.size, true, out + row);
-      else turn(flat + row, cos + table, sin + table, scale, l.rotary, l.size, false, out + place);
-    }
-  }
-}
+using heads::Layout;
 
 bool layout(const Sizes& sizes, Layout* out) {
   if (sizes.size() != 5) return false;
@@ -64,7 +39,7 @@ void run(const Inputs& in, const Sizes& sizes, float scale, bool back, float* ou
   check({in[0].shape, in[1].shape, in[2].shape}, sizes, back, &to, &l);
   const int64_t count = l.batch * l.length;
   parallel::rows(count, 2 * count * l.heads * l.size, [&](int64_t from, int64_t end) {
-    tokens(in[0].floats(), in[0].floats(), in[1].floats(), in[2].floats(), in[1].shape[0], scale, l, back, from, end, out);
+    heads::tokens(in[0].floats(), in[0].floats(), in[1].floats(), in[2].floats(), in[1].shape[0], scale, l, back, from, end, out);
   });
 }
 

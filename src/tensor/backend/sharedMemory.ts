@@ -5,7 +5,7 @@ type Listener = (data: unknown) => void;
 
 /**
  * Starts the wasm backend's threaded binary, whose memory threads can share, without its own threads, and returns that memory. Its
- * threads wait for one another at every operation, which on a busy machine costs several times what they save; ours (matMulPool.ts)
+ * threads wait for one another at every operation, which on a busy machine costs several times what they save; ours (wasmPool.ts)
  * do not. The backend refuses threads under Node, and insists on eight workers: it gets stand-ins that say they are ready, to which it
  * gives the memory.
  */

@@ -6,9 +6,10 @@ import { type BackendWasm, setWasmPaths, version_wasm } from '@tensorflow/tfjs-b
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
 import type { EngineCandidate } from './candidate';
-import { MatMulPool } from './matMulPool';
 import { withSharedMemory } from './sharedMemory';
+import { registerWasmFused } from './wasmFused';
 import { mendKernels } from './wasmKernels';
+import { WasmPool } from './wasmPool';
 
 const DEVICE = 'CPU (WebAssembly SIMD)';
 const BINARY = 'tfjs-backend-wasm-threaded-simd.wasm';
@@ -68,7 +69,7 @@ function guardMemory(wasm: Heap): void {
 }
 
 /**
- * Starts the wasm backend and makes it current, with matrix products on `threads` threads (default: one per core). The first start in a
+ * Starts the wasm backend and makes it current, on `threads` threads (default: one per core). The first start in a
  * process decides that number. Values do not depend on it.
  */
 export async function startWasm(threads = availableParallelism()): Promise<{ device: string; threads: number }> {
@@ -78,8 +79,9 @@ export async function startWasm(threads = availableParallelism()): Promise<{ dev
     const wasm = (tf.backend() as BackendWasm).wasm as unknown as Heap;
     guardMemory(wasm);
     const allocate = { malloc: (bytes: number) => wasm._malloc(bytes), free: (at: number) => wasm._free(at) };
-    const pool = new MatMulPool(memory, allocate, Math.max(1, threads));
+    const pool = new WasmPool(memory, allocate, Math.max(1, threads));
     mendKernels(pool);
+    registerWasmFused(pool);
     started = { device: DEVICE, threads: pool.threads };
   } else await tf.setBackend('wasm');
   return started;

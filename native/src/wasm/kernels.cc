@@ -1,0 +1,246 @@
+// The WebAssembly engine's kernels: one module, without a library and without data of its own, in which the caller's thread and its helpers
+// run parts of a job on the memory that they share. src/tensor/backend/wasmKernels.ts writes the jobs.
+#include "../compute/adamw.h"
+#include "../compute/attention.h"
+#include "../compute/dropout.h"
+#include "../compute/heads.h"
+#include "../compute/logProbs.h"
+#include "../compute/matMul.h"
+#include "../compute/norm.h"
+#include "../compute/softmax.h"
+#include "../compute/swiglu.h"
+
+namespace {
+
+// Four vectors of rows by two of columns, which is what V8 keeps in registers.
+using Vectors = product::Registers<16, 4>;
+
+// As wasmJobs.ts numbers them.
+enum Op {
+  kMatMul,
+  kNorm,
+  kNormGrad,
+  kSwiglu,
+  kSwigluGrad,
+  kSoftmax,
+  kSoftmaxGrad,
+  kAttention,
+  kAttentionGrad,
+  kSplitHeads,
+  kMergeHeads,
+  kLogProbs,
+  kLogProbsGrad,
+  kDropout,
+  kAdamw,
+  kGather,
+};
+
+// Rows `from` to `to` of what an op computes; its arguments are four bytes each.
+struct Job {
+  int32_t op, count, each;
+  char* room;
+  int32_t roomEach;
+  int32_t arguments[24];
+
+  template <class T>
+  const T& as() const {
+    return *reinterpret_cast<const T*>(arguments);
+  }
+};
+
+struct MatMul {
+  const float *a, *b, *start;
+  float* y;
+  Index rows, inner, columns, aTransposed, bTransposed;
+  // Numbers from one matrix of the batch to the next; 0: all the same.
+  Index aStep, bStep, yStep;
+};
+
+// `from` and `to` count the panels of all products of the batch.
+void matMul(const MatMul& m, Index from, Index to, float* room) {
+  const Index panels = (m.columns + Vectors::kWide - 1) / Vectors::kWide;
+  while (from < to) {
+    const Index which = from / panels, first = from - which * panels, end = math::smaller(panels, first + to - from);
+    const product::Product one{m.a + which * m.aStep, m.b + which * m.bStep, m.start == nullptr ? nullptr : m.start + which * m.yStep,
+                               m.y + which * m.yStep, m.rows, m.inner, m.columns, m.aTransposed != 0, m.bTransposed != 0};
+    product::some<Vectors>(one, first, end, room);
+    from += end - first;
+  }
+}
+
+struct Norm {
+  const float *x, *added, *weight;
+  float *sum, *y;
+  Index width;
+  float epsilon;
+};
+
+struct NormGrad {
+  const float *dy, *x, *weight, *dsum;
+  float* dx;
+  Index width;
+  float epsilon;
+};
+
+struct Swiglu {
+  const float *gate, *up;
+  float* y;
+};
+
+struct SwigluGrad {
+  const float *dy, *gate, *up;
+  float *dgate, *dup;
+};
+
+struct Softmax {
+  // Scores; or dy and the shares.
+  const float *x, *shares;
+  float* y;
+  Index width, length, past, window;
+  const int32_t* holes;
+  Index each;
+  Seen seen() const { return {length, past, window, holes, each}; }
+};
+
+struct Attention {
+  attention::Given given;
+  const float* dy;
+  float *logSums, *y, *dk, *dv;
+  Index batch, heads, kv, size, rotary, window, length, tableRows, holeRows;
+  float scale;
+  attention::Form form() const { return {batch, heads, kv, size, rotary, window, length, tableRows, holeRows, scale}; }
+};
+
+struct Heads {
+  const float *x, *cos, *sin;
+  float* y;
+  Index tableRows, batch, heads, kv, size, rotary, length;
+  float scale;
+};
+
+struct LogProbs {
+  const float *dy, *x;
+  const int32_t* ids;
+  float *logProbs, *logSums, *dx;
+  Index width;
+};
+
+struct Dropout {
+  const float* x;
+  float* y;
+  const uint32_t* key;
+  uint32_t before, module, limit;
+  float scale;
+};
+
+struct Adamw {
+  const float *parameter, *grad, *first, *second;
+  const adamw::Numbers* numbers;
+  float *parameterOut, *firstOut, *secondOut;
+};
+
+struct Gather {
+  const float* x;
+  const int32_t* places;
+  float* y;
+  Index width;
+};
+
+void gather(const Gather& g, Index from, Index to) {
+  for (Index i = from; i < to; i++) {
+    const float* row = g.x + g.places[i] * g.width;
+    // A call of memory.copy costs more than a short row's loop.
+    for (Index j = 0; j < g.width; j++) g.y[i * g.width + j] = row[j];
+  }
+}
+
+void turnHeads(const Heads& h, bool back, Index from, Index to) {
+  heads::tokens(h.x, h.x, h.cos, h.sin, h.tableRows, h.scale, {h.batch, h.heads, h.kv, h.size, h.rotary, h.length}, back, from, to, h.y);
+}
+
+}  // namespace
+
+#define EXPORT(name) extern "C" __attribute__((export_name(name)))
+
+// Part `index` of a job, by a thread that has room of its own.
+EXPORT("task") void task(const Job* job, Index index, Index thread) {
+  const Index from = index * job->each, to = math::smaller(from + job->each, job->count);
+  float* room = reinterpret_cast<float*>(job->room + thread * job->roomEach);
+  switch (job->op) {
+    case kMatMul: matMul(job->as<MatMul>(), from, to, room); break;
+    case kNorm: {
+      const auto& a = job->as<Norm>();
+      norm::forward(a.x, a.added, a.weight, a.epsilon, a.width, from, to, a.sum, a.y);
+      break;
+    }
+    case kNormGrad: {
+      const auto& a = job->as<NormGrad>();
+      norm::backward(a.dy, a.x, a.weight, a.dsum, a.epsilon, a.width, from, to, a.dx);
+      break;
+    }
+    case kSwiglu: {
+      const auto& a = job->as<Swiglu>();
+      swiglu::forward(a.gate, a.up, from, to, a.y);
+      break;
+    }
+    case kSwigluGrad: {
+      const auto& a = job->as<SwigluGrad>();
+      swiglu::backward(a.dy, a.gate, a.up, from, to, a.dgate, a.dup);
+      break;
+    }
+    case kSoftmax: {
+      const auto& a = job->as<Softmax>();
+      softmax::forward(a.x, a.seen(), a.width, from, to, a.y);
+      break;
+    }
+    case kSoftmaxGrad: {
+      const auto& a = job->as<Softmax>();
+      softmax::backward(a.x, a.shares, a.seen(), a.width, from, to, a.y);
+      break;
+    }
+    case kAttention: {
+      const auto& a = job->as<Attention>();
+      const attention::Form form = a.form();
+      for (Index item = from; item < to; item++) attention::forward(form, a.given, item, {room}, a.y, a.logSums);
+      break;
+    }
+    case kAttentionGrad: {
+      const auto& a = job->as<Attention>();
+      const attention::Form form = a.form();
+      for (Index item = from; item < to; item++) attention::backward(form, a.given, a.dy, a.logSums, item, {room}, {a.y, a.dk, a.dv});
+      break;
+    }
+    case kSplitHeads: turnHeads(job->as<Heads>(), false, from, to); break;
+    case kMergeHeads: turnHeads(job->as<Heads>(), true, from, to); break;
+    case kLogProbs: {
+      const auto& a = job->as<LogProbs>();
+      logProbs::forward(a.x, a.ids, a.width, from, to, a.logProbs, a.logSums);
+      break;
+    }
+    case kLogProbsGrad: {
+      const auto& a = job->as<LogProbs>();
+      logProbs::backward(a.dy, a.x, a.logSums, a.ids, a.width, from, to, a.dx);
+      break;
+    }
+    case kDropout: {
+      const auto& a = job->as<Dropout>();
+      dropout::run(a.x, *a.key + a.before, a.module, a.limit, a.scale, from, to, a.y);
+      break;
+    }
+    case kAdamw: {
+      const auto& a = job->as<Adamw>();
+      adamw::run(a.parameter, a.grad, a.first, a.second, *a.numbers, from, to, a.parameterOut, a.firstOut, a.secondOut);
+      break;
+    }
+    case kGather: gather(job->as<Gather>(), from, to); break;
+  }
+}
+
+// Bytes of room that a thread needs for a job.
+EXPORT("roomOf") Index roomOf(const Job* job) {
+  const Index each = sizeof(float);
+  if (job->op == kAttention || job->op == kAttentionGrad) return attention::roomOf(job->as<Attention>().form(), job->op == kAttentionGrad) * each;
+  if (job->op != kMatMul) return 0;
+  const auto& m = job->as<MatMul>();
+  return product::roomOf<Vectors>({m.a, m.b, m.start, m.y, m.rows, m.inner, m.columns, m.aTransposed != 0, m.bTransposed != 0}) * each;
+}

@@ -1,0 +1,74 @@
+// What the WebAssembly kernels (native/src/wasm/kernels.cc) are told: four bytes each, in this order. Numbers that are no whole ones end in `_`.
+
+const HEADS = ['batch', 'heads', 'kv', 'size', 'rotary'] as const;
+const SOFTMAX = ['x', 'shares', 'y', 'width', 'length', 'past', 'window', 'holes', 'each'] as const;
+const ATTENTION = [
+  ...['q', 'k', 'v', 'cos', 'sin', 'holes', 'dy', 'logSums', 'y', 'dk', 'dv'],
+  ...[...HEADS, 'window', 'length', 'tableRows', 'holeRows', 'scale_'],
+] as const;
+const TURN = ['x', 'cos', 'sin', 'y', 'tableRows', ...HEADS, 'length', 'scale_'] as const;
+const LOG_PROBS = ['dy', 'x', 'ids', 'logProbs', 'logSums', 'dx', 'width'] as const;
+
+/** Ops, in the kernels' order, with their arguments: addresses of tensors, then sizes. */
+export const JOBS = {
+  matMul: [
+    ...(['a', 'b', 'start', 'y', 'rows', 'inner', 'columns', 'aTransposed', 'bTransposed'] as const),
+    ...(['aStep', 'bStep', 'yStep'] as const),
+  ],
+  norm: ['x', 'added', 'weight', 'sum', 'y', 'width', 'epsilon_'],
+  normGrad: ['dy', 'x', 'weight', 'dsum', 'dx', 'width', 'epsilon_'],
+  swiglu: ['gate', 'up', 'y'],
+  swigluGrad: ['dy', 'gate', 'up', 'dgate', 'dup'],
+  softmax: SOFTMAX,
+  softmaxGrad: SOFTMAX,
+  attention: ATTENTION,
+  attentionGrad: ATTENTION,
+  splitHeads: TURN,
+  mergeHeads: TURN,
+  logProbs: LOG_PROBS,
+  logProbsGrad: LOG_PROBS,
+  dropout: ['x', 'y', 'key', 'before', 'module', 'limit', 'scale_'],
+  adamw: ['parameter', 'grad', 'first', 'second', 'numbers', 'parameterOut', 'firstOut', 'secondOut'],
+  gather: ['x', 'places', 'y', 'width'],
+} as const satisfies { [op: string]: readonly string[] };
+
+export type JobName = keyof typeof JOBS;
+
+/** Addresses and sizes; what is left out is 0, an address that is none. */
+export interface Job {
+  op: JobName;
+  args: { readonly [name: string]: number };
+  /** How many rows there are; a part of the job is some of them. */
+  count: number;
+  /** Multiplications and additions, about; others count for more. */
+  cost: number;
+}
+
+const NUMBERS = new Map(Object.keys(JOBS).map((op, i) => [op, i]));
+/** Op, count, rows of a part, address of the threads' room, bytes of each thread's; then the arguments. */
+const HEADER = 5;
+export const JOB_BYTES = (HEADER + 24) * 4;
+
+/** Writes a job to `at`, but for its room. */
+export function writeJob(
+  integers: Int32Array,
+  floats: Float32Array,
+  at: number,
+  { op, args, count }: Job,
+  each: number,
+): void {
+  const start = at / 4;
+  integers[start] = NUMBERS.get(op) as number;
+  integers[start + 1] = count;
+  integers[start + 2] = each;
+  const names: readonly string[] = JOBS[op];
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    (name.endsWith('_') ? floats : integers)[start + HEADER + i] = args[name] ?? 0;
+  }
+}
+
+export function writeRoom(integers: Int32Array, at: number, room: number, each: number): void {
+  integers[at / 4 + 3] = room;
+  integers[at / 4 + 4] = each;
+}

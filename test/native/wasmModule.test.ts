@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { JOBS } from '../../src/tensor/backend/wasmJobs';
+import { kernelsFile } from '../../src/tensor/backend/wasmPool';
+
+const native = join(__dirname, '..', '..', 'native');
+
+for (const name of ['relaxed', 'plain'] as const)
+  test(`the WebAssembly kernels that are here (${name}) are built from the sources that are here`, () => {
+    const script = "import { sourcesHash } from './sourcesHash.mjs'; console.log(sourcesHash());";
+    const args = ['--input-type=module', '-e', script];
+    const hash = execFileSync(process.execPath, args, { cwd: native, encoding: 'utf8' }).trim();
+    const bytes = readFileSync(kernelsFile(name)).toString('latin1');
+    assert.ok(bytes.endsWith(`sources${hash}`), 'run "npm run build:wasm" (docs/engines.md) and commit what it gives');
+  });
+
+test('ops and arguments have the order in which the kernels read them', () => {
+  const source = readFileSync(join(native, 'src', 'wasm', 'kernels.cc'), 'utf8');
+  const listed = /enum Op \{([^}]*)\}/.exec(source)?.[1] ?? '';
+  const ops = [...listed.matchAll(/k(\w+),/g)].map(([, op = '']) => op);
+  assert.deepEqual(
+    ops.map((op) => op.toLowerCase()),
+    Object.keys(JOBS).map((op) => op.toLowerCase()),
+  );
+});
