@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { partsOf } from '../tensor/jit';
+import { ontoPart, partsOf } from '../tensor/jit';
 import type { HalfWay } from './blocks';
 import type { DecoderInput } from './decoder';
 import { gatherRows } from './gatherRows';
@@ -14,7 +14,7 @@ export function rowsSideBySide(input: DecoderInput): { first: number; part: Deco
   const sizes = sizesOf(batch, input.cache ? 1 : partsOf(batch));
   if (sizes.length === 1) return [{ first: 0, part: input }];
   const each = <T extends tf.Tensor>(x: T | undefined): (T | undefined)[] =>
-    x && x.shape[0] === batch ? tf.split(x, sizes) : sizes.map(() => x);
+    x && x.shape[0] === batch ? apart(x, sizes.length) : sizes.map(() => x);
   const [embeddingParts, positionParts, maskParts, holeParts] = [embeddings, positions, mask, holes].map(each);
   let next = 0;
   return sizes.map((size, i) => {
@@ -43,7 +43,12 @@ export function placesSideBySide(parts: readonly HalfWay[], select: tf.Tensor1D)
 /** x [N, ...] in `parts` parts, as equal as can be, none of them empty. */
 export function apart<T extends tf.Tensor>(x: T, parts: number): T[] {
   const sizes = sizesOf(x.shape[0] as number, parts);
-  return sizes.length === 1 ? [x] : tf.split(x, sizes);
+  if (sizes.length === 1) return [x];
+  const found: T[] = tf.split(x, sizes);
+  found.forEach((one, i) => {
+    ontoPart(i, one);
+  });
+  return found;
 }
 
 export const joined = <T extends tf.Tensor>(parts: readonly T[]): T =>

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type RecordingBackend, recordingBackend } from './backend/tensorFlow';
+import { type RecordingBackend, recordingBackend } from './backend/recording';
 
 // Compiled calls. Where the native engine is current, a function of tensors is recorded when it is first called with some shapes: its
 // kernels are written down as a TensorFlow function with TensorFlow's own inference of shapes, without being run. One call of that
@@ -89,6 +89,9 @@ export function freeCompiled(owner: object): void {
  */
 export const partsOf = (count: number): number => recordingBackend()?.parts(count) ?? 1;
 
+/** What is computed from this tensor alone belongs to that part. */
+export const ontoPart = (part: number, tensor: tf.Tensor): void => recordingBackend()?.ontoPart(part, tensor);
+
 /** What is being recorded is made of ops that hardly wait for one another: the compiled function runs one per thread at a time. */
 export const runsSideBySide = (): void => recordingBackend()?.runsSideBySide();
 
@@ -135,6 +138,7 @@ function record<Args extends object, Result>(
     };
   } catch (error) {
     backend.cancel();
+    dropTape(engine);
     const refused = error instanceof Error ? error.message : String(error);
     if (!counts.refused.includes(refused)) counts.refused.push(refused);
     return { refused };
@@ -143,6 +147,13 @@ function record<Args extends object, Result>(
     // Those that were kept are not the scope's; none is of use any more.
     for (const tensor of results) if (!tensor.isDisposed) tensor.dispose();
   }
+}
+
+/** Frees what TensorFlow.js keeps for a gradient that was not taken: it does so itself only where nothing is thrown. */
+function dropTape({ state }: ReturnType<typeof tf.engine>): void {
+  if (state.gradientDepth > 0) return;
+  for (const { saved } of state.activeTape ?? []) tf.dispose(saved ?? []);
+  state.activeTape = [];
 }
 
 function isPlain(value: object): boolean {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { compiles, freeCompiled, jit, jitCounts, outsideRecording } from '../../src/tensor/jit';
+import { targetLogProbs } from '../../src/tensor/losses';
 import { forEachEngine } from './engines';
 
 interface Args {
@@ -112,6 +113,20 @@ forEachEngine((check) => {
     assert.deepEqual([...((await constant?.data()) ?? [])], [2, 3]);
     if (compiles()) captured.dispose();
     assert.deepEqual([...(await jit(owner, 'uses', { x }, uses).data())], [12.5, 23.5]);
+    freeCompiled(owner);
+  });
+
+  check('places outside of a tensor are an error in a compiled call too', async () => {
+    const owner = {};
+    const logits = tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
+    const work = ({ ids }: { ids: tf.Tensor }) =>
+      targetLogProbs(tf.gather(logits, tf.slice(ids, 0, 2)) as tf.Tensor2D, tf.slice(ids, 2, 2) as tf.Tensor1D);
+    const call = (...ids: number[]) => jit(owner, 'ids', { ids: tf.tensor1d(ids, 'int32') }, work).data();
+    assert.equal((await call(0, 1, 0, 1)).length, 2);
+    if (tf.getBackend() === 'wasm' && compiles()) {
+      await assert.rejects(async () => call(0, 7, 0, 1), /gather was given the place 7 of 2/);
+      await assert.rejects(async () => call(0, 1, 0, -1), /-1/);
+    }
     freeCompiled(owner);
   });
 

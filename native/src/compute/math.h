@@ -6,6 +6,9 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define EVERY_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#elif defined(__wasm__)
+// V8 keeps the loops of large functions in memory instead of registers.
+#define EVERY_PROCESSOR __attribute__((noinline))
 #else
 #define EVERY_PROCESSOR
 #endif

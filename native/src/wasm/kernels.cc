@@ -3,6 +3,7 @@
 #include "../compute/adamw.h"
 #include "../compute/attention.h"
 #include "../compute/dropout.h"
+#include "../compute/elements.h"
 #include "../compute/heads.h"
 #include "../compute/logProbs.h"
 #include "../compute/matMul.h"
@@ -33,13 +34,27 @@ enum Op {
   kDropout,
   kAdamw,
   kGather,
+  kScatter,
+  kPairs,
+  kEach,
+  kCompare,
+  kSelect,
+  kSums,
+  kCopies,
+  kFill,
+  kSequences,
+};
+
+// Memory that the threads of a job use as they like.
+struct Rooms {
+  char* all;
+  int32_t each;
 };
 
 // Rows `from` to `to` of what an op computes; its arguments are four bytes each.
 struct Job {
   int32_t op, count, each;
-  char* room;
-  int32_t roomEach;
+  const Rooms* rooms;
   int32_t arguments[24];
 
   template <class T>
@@ -57,7 +72,7 @@ struct MatMul {
 };
 
 // `from` and `to` count the panels of all products of the batch.
-void matMul(const MatMul& m, Index from, Index to, float* room) {
+EVERY_PROCESSOR void matMul(const MatMul& m, Index from, Index to, float* room) {
   const Index panels = (m.columns + Vectors::kWide - 1) / Vectors::kWide;
   while (from < to) {
     const Index which = from / panels, first = from - which * panels, end = math::smaller(panels, first + to - from);
@@ -146,11 +161,97 @@ struct Gather {
   Index width;
 };
 
-void gather(const Gather& g, Index from, Index to) {
-  for (Index i = from; i < to; i++) {
-    const float* row = g.x + g.places[i] * g.width;
-    // A call of memory.copy costs more than a short row's loop.
-    for (Index j = 0; j < g.width; j++) g.y[i * g.width + j] = row[j];
+struct Scatter {
+  const float* x;
+  const int32_t* places;
+  float* y;
+  Index width, count, rows;
+};
+
+struct Pairs {
+  elements::Pairs of;
+  Index kind;
+};
+
+struct Each {
+  const void* x;
+  float* y;
+  Index kind;
+};
+
+struct Compare {
+  const float *a, *b;
+  uint8_t* y;
+  Index aEach, bEach, kind;
+};
+
+struct Select {
+  const uint8_t* condition;
+  const float *a, *b;
+  float* y;
+};
+
+struct Copies {
+  elements::Copies of;
+  // Of a number: 4, or 1.
+  Index bytes;
+};
+
+struct Fill {
+  float* y;
+  float value;
+};
+
+// Jobs one behind the other, several such sequences side by side.
+struct Sequences {
+  const struct Range {
+    const Job* first;
+    Index count;
+  }* ranges;
+};
+
+EVERY_PROCESSOR void pairs(const Pairs& p, Index from, Index to) {
+  switch (p.kind) {
+    case 0: return elements::pairs(p.of, from, to, [](float a, float b) { return a + b; });
+    case 1: return elements::pairs(p.of, from, to, [](float a, float b) { return a - b; });
+    case 2: return elements::pairs(p.of, from, to, [](float a, float b) { return a * b; });
+    case 3: return elements::pairs(p.of, from, to, [](float a, float b) { return a / b; });
+    case 4: return elements::pairs(p.of, from, to, [](float a, float b) { return a > b || a != a ? a : b; });
+    case 5: return elements::pairs(p.of, from, to, [](float a, float b) { return a < b || a != a ? a : b; });
+    case 6: return elements::pairs(p.of, from, to, [](float a, float b) { return (a - b) * (a - b); });
+  }
+}
+
+EVERY_PROCESSOR void each(const Each& e, Index from, Index to) {
+  const float* x = static_cast<const float*>(e.x);
+  switch (e.kind) {
+    case 0: return elements::each(x, e.y, from, to, [](float a) { return -a; });
+    case 1: return elements::each(x, e.y, from, to, [](float a) { return a * a; });
+    case 2: return elements::each(x, e.y, from, to, [](float a) { return math::root(a); });
+    case 3: return elements::each(x, e.y, from, to, [](float a) { return a > 0 ? 1.0f : (a < 0 ? -1.0f : (a == 0 ? 0.0f : a)); });
+    case 4: return elements::each(x, e.y, from, to, [](float a) { return __builtin_fabsf(a); });
+    case 5: return elements::each(x, e.y, from, to, [](float a) { return 1.0f / math::root(a); });
+    case 6: return elements::each(x, e.y, from, to, [](float a) { return elements::wave(a, 0); });
+    case 7: return elements::each(x, e.y, from, to, [](float a) { return elements::wave(a, 1); });
+    case 8:
+      for (Index i = from; i < to; i++) e.y[i] = static_cast<float>(static_cast<const int32_t*>(e.x)[i]);
+      return;
+    case 9:
+      for (Index i = from; i < to; i++) e.y[i] = static_cast<const uint8_t*>(e.x)[i];
+      return;
+    case 11: return elements::each(x, e.y, from, to, [](float a) { return a; });
+    case 10:
+      for (Index i = from; i < to; i++) reinterpret_cast<uint8_t*>(e.y)[i] = static_cast<const uint8_t*>(e.x)[i] == 0 ? 1 : 0;
+      return;
+  }
+}
+
+INLINE bool compared(Index kind, float a, float b) {
+  switch (kind) {
+    case 0: return a >= b;
+    case 1: return a > b;
+    case 2: return a <= b;
+    default: return a < b;
   }
 }
 
@@ -165,7 +266,7 @@ void turnHeads(const Heads& h, bool back, Index from, Index to) {
 // Part `index` of a job, by a thread that has room of its own.
 EXPORT("task") void task(const Job* job, Index index, Index thread) {
   const Index from = index * job->each, to = math::smaller(from + job->each, job->count);
-  float* room = reinterpret_cast<float*>(job->room + thread * job->roomEach);
+  float* room = reinterpret_cast<float*>(job->rooms->all + thread * job->rooms->each);
   switch (job->op) {
     case kMatMul: matMul(job->as<MatMul>(), from, to, room); break;
     case kNorm: {
@@ -232,7 +333,40 @@ EXPORT("task") void task(const Job* job, Index index, Index thread) {
       adamw::run(a.parameter, a.grad, a.first, a.second, *a.numbers, from, to, a.parameterOut, a.firstOut, a.secondOut);
       break;
     }
-    case kGather: gather(job->as<Gather>(), from, to); break;
+    case kGather: {
+      const auto& a = job->as<Gather>();
+      elements::gather(a.x, a.places, a.width, from, to, a.y);
+      break;
+    }
+    case kScatter: {
+      const auto& a = job->as<Scatter>();
+      elements::scatter(a.x, a.places, a.count, a.rows, a.width, from, to, a.y);
+      break;
+    }
+    case kPairs: pairs(job->as<Pairs>(), from, to); break;
+    case kEach: each(job->as<Each>(), from, to); break;
+    case kCompare: {
+      const auto& a = job->as<Compare>();
+      for (Index i = from; i < to; i++) a.y[i] = compared(a.kind, a.a[i * a.aEach], a.b[i * a.bEach]) ? 1 : 0;
+      break;
+    }
+    case kSelect: {
+      const auto& a = job->as<Select>();
+      for (Index i = from; i < to; i++) a.y[i] = a.condition[i] ? a.a[i] : a.b[i];
+      break;
+    }
+    case kSums: elements::sums(job->as<elements::Sums>(), from, to); break;
+    case kCopies:
+      if (job->as<Copies>().bytes == 1) elements::copies<uint8_t>(job->as<Copies>().of, from, to);
+      else elements::copies<float>(job->as<Copies>().of, from, to);
+      break;
+    case kFill: math::fill(job->as<Fill>().y + from, to - from, job->as<Fill>().value); break;
+    case kSequences: {
+      const auto* ranges = job->as<Sequences>().ranges;
+      for (Index i = from; i < to; i++)
+        for (Index j = 0; j < ranges[i].count; j++) task(ranges[i].first + j, 0, thread);
+      break;
+    }
   }
 }
 

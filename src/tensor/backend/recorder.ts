@@ -5,13 +5,6 @@ const FIRST = 2 ** 40;
 /** Values made while recording that are no larger become part of the function; larger ones stay tensors that it captures. */
 const MOST_CONSTANT = 4096;
 
-/** Thrown where a value is asked for that is not there yet. */
-export class ReadWhileRecording extends Error {
-  constructor() {
-    super('a value was read while a function is recorded, which has no values yet');
-  }
-}
-
 /**
  * Stands between the kernels and the addon: while a recording goes on, ops are written down instead of run, with the shapes that TensorFlow
  * infers. Tensors made of JavaScript values are made all the same, since they may be used later, too.

@@ -5,7 +5,8 @@ import { type Addon, configProto, loadAddon, type OpAttribute } from './addon';
 import { ATTRIBUTE_TYPES, DATA_TYPES } from './dataTypes';
 import { registerFusedKernels } from './fusedKernels';
 import { mendGather, multiplyByOurOwn } from './mendedKernels';
-import { ReadWhileRecording, Recorder } from './recorder';
+import { Recorder } from './recorder';
+import { MOST_PARTS, ReadWhileRecording, type RecordingBackend, registerRecording, sharedEvenly } from './recording';
 import type { TensorFlowLibraries } from './tensorFlowLibraries';
 
 /** The addon as the kernels of @tensorflow/tfjs-node-gpu want their binding. */
@@ -55,42 +56,14 @@ const typed = (values: readonly number[], dtype: number): ArrayBufferView => {
   return dtype === DATA_TYPES.TF_BOOL ? Uint8Array.from(values) : Float32Array.from(values);
 };
 
-/** What compiled calls ask of the native engine. */
-export interface RecordingBackend {
-  /** Begins a recording with these arguments; what stands for them. */
-  begin(args: readonly tf.Tensor[]): tf.Tensor[];
-  /** Ends it with these results; the numbers of the tensors that the function captures. */
-  finish(name: string, results: readonly tf.Tensor[]): readonly number[];
-  cancel(): void;
-  call(name: string, args: readonly tf.Tensor[], captured: readonly number[], outputs: number): tf.Tensor[];
-  remove(compiled: { name: string; captured: readonly number[] }): void;
-  outside<T>(work: () => T): T;
-  /** The function that is being recorded runs one op per thread at a time, where the engine does that. */
-  runsSideBySide(): void;
-  /** In how many parts the function that is being recorded computes so many rows side by side. */
-  parts(count: number): number;
-}
-
 /** What the kernels' backend has and does not tell. */
 interface KernelBackend {
   createOutputTensor(metadata: { id: number; shape: number[]; dtype: number }): tf.Tensor;
   getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
 }
 
-let recording: RecordingBackend | undefined;
-
-/** The native engine where it is current and ours. */
-export const recordingBackend = (): RecordingBackend | undefined =>
-  tf.getBackend() === 'tensorflow' ? recording : undefined;
-
-/** More chains than these would each have little to do, and read all weights anew. */
-const MOST_CHAINS = 8;
-
-/** Whether so many parts of `count` rows take about as long as one another: the longest at most a fifteenth longer than their mean. */
-const sharedEvenly = (count: number, parts: number) => Math.ceil(count / parts) * parts <= (count * 16) / 15;
-
 function recordingOf(addon: Addon, recorder: Recorder, cores: number): RecordingBackend {
-  const chains = cores <= MOST_CHAINS && addon.devices()[0]?.used ? cores : 0;
+  const chains = cores <= MOST_PARTS && addon.devices()[0]?.used ? cores : 0;
   const runsSideBySide = () => {
     if (chains && recorder.active) recorder.chain();
   };
@@ -123,6 +96,8 @@ function recordingOf(addon: Addon, recorder: Recorder, cores: number): Recording
       runsSideBySide();
       return chains;
     },
+    // TensorFlow finds the parts itself
+    ontoPart: () => undefined,
   };
 }
 
@@ -155,7 +130,7 @@ export async function startTensorFlow(
     >[0];
     const make = () => new NodeJSKernelBackend(binding, 'sparring') as unknown as tf.KernelBackend;
     tf.registerBackend('tensorflow', make, 3);
-    recording = recordingOf(addon, recorder, cores);
+    registerRecording('tensorflow', recordingOf(addon, recorder, cores));
   } finally {
     console.warn = warn;
   }

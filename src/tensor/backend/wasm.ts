@@ -6,10 +6,14 @@ import { type BackendWasm, setWasmPaths, version_wasm } from '@tensorflow/tfjs-b
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../base/problem';
 import type { EngineCandidate } from './candidate';
+import { registerRecording } from './recording';
 import { withSharedMemory } from './sharedMemory';
+import { WasmCompute } from './wasmCompute';
 import { registerWasmFused } from './wasmFused';
 import { mendKernels } from './wasmKernels';
 import { WasmPool } from './wasmPool';
+import { WasmRecorder } from './wasmRecorder';
+import { wasmRecording } from './wasmRecording';
 
 const DEVICE = 'CPU (WebAssembly SIMD)';
 const BINARY = 'tfjs-backend-wasm-threaded-simd.wasm';
@@ -80,8 +84,11 @@ export async function startWasm(threads = availableParallelism()): Promise<{ dev
     guardMemory(wasm);
     const allocate = { malloc: (bytes: number) => wasm._malloc(bytes), free: (at: number) => wasm._free(at) };
     const pool = new WasmPool(memory, allocate, Math.max(1, threads));
-    mendKernels(pool);
-    registerWasmFused(pool);
+    const backend = tf.backend() as BackendWasm;
+    const compute = new WasmCompute(pool, backend, new WasmRecorder(backend));
+    mendKernels(compute);
+    registerWasmFused(compute);
+    registerRecording('wasm', wasmRecording(compute));
     started = { device: DEVICE, threads: pool.threads };
   } else await tf.setBackend('wasm');
   return started;

@@ -1,10 +1,8 @@
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../fused';
-import type { Job } from './wasmJobs';
-import { addressOf } from './wasmKernels';
-import type { WasmPool } from './wasmPool';
+import type { WasmCompute, Work } from './wasmCompute';
+import { PANEL } from './wasmKernels';
 
 // The fused ops of ../fused.ts on the WebAssembly engine, as native/src/fused has them on the native one.
 
@@ -13,26 +11,17 @@ interface Call {
   inputs: { readonly [name: string]: TensorInfo };
   sizes: readonly number[];
   factor: number;
-  /** The address of an input, or of an output by its place. */
-  at(input: string): number;
 }
 
 interface FusedOp {
-  outputs(call: Call): readonly (readonly number[])[];
-  /** `out`: the outputs' addresses. */
-  job(call: Call, out: readonly number[]): Job;
-  /** What is wrong with the shapes, and with the values by which memory is addressed: what native/src/fused says. */
-  misfit(call: Call, pool: WasmPool): string | undefined;
+  /** What is wrong with the shapes: what native/src/fused says. */
+  misfit(call: Call): string | undefined;
+  work(call: Call): Work;
 }
 
 const shapeOf = ({ inputs }: Call, name: string): readonly number[] => inputs[name]?.shape ?? [];
 const sizeOf = (call: Call, name: string): number => tf.util.sizeFromShape([...shapeOf(call, name)]);
-const like =
-  (...names: string[]) =>
-  (call: Call) =>
-    names.map((name) => shapeOf(call, name));
-/** Addresses of all inputs by their names. */
-const addresses = ({ inputs, at }: Call) => Object.fromEntries(Object.keys(inputs).map((name) => [name, at(name)]));
+const like = (call: Call, name: string) => ({ shape: shapeOf(call, name) });
 
 const same = (a: readonly number[], b: readonly number[]): boolean => tf.util.arraysEqual([...a], [...b]);
 /** Whether all of them have the first one's shape. */
@@ -43,9 +32,15 @@ const alike = (call: Call, first: string, ...others: string[]): boolean =>
 const [LIGHT, POWERS] = [8, 32];
 
 /** Over rows [N, D]. */
-function byRows(call: Call, rows: string, op: Job['op'], args: Job['args'], weight: number): Job {
+function byRows(
+  call: Call,
+  rows: string,
+  weight: number,
+  work: Pick<Work, 'op' | 'inputs' | 'outputs' | 'check'>,
+  numbers: Work['numbers'] = {},
+): Work {
   const [count = 0, width = 0] = shapeOf(call, rows);
-  return { op, args: { ...args, width }, count, cost: weight * count * width };
+  return { ...work, numbers: { ...numbers, width }, count, cost: weight * count * width };
 }
 
 const normMisfit =
@@ -58,29 +53,33 @@ const normMisfit =
 
 const norm = (added: boolean): FusedOp => ({
   misfit: added ? normMisfit('x', 'added') : normMisfit('x'),
-  outputs: added ? like('x', 'x') : like('x'),
-  job(call, [first = 0, second = 0]) {
-    const out: Job['args'] = added ? { sum: first, y: second } : { y: first };
-    return byRows(call, 'x', 'norm', { ...addresses(call), ...out, epsilon_: call.factor }, LIGHT);
+  work(call) {
+    const outputs: Work['outputs'] = added ? { sum: like(call, 'x'), y: like(call, 'x') } : { y: like(call, 'x') };
+    return byRows(call, 'x', LIGHT, { op: 'norm', inputs: call.inputs, outputs }, { epsilon_: call.factor });
   },
 });
 
 const normGrad = (added: boolean): FusedOp => ({
   misfit: added ? normMisfit('dy', 'sum', 'dsum') : normMisfit('dy', 'x'),
-  outputs: like('dy'),
-  job(call, [dx = 0]) {
-    const x = call.at(added ? 'sum' : 'x');
-    return byRows(call, 'dy', 'normGrad', { ...addresses(call), x, dx, epsilon_: call.factor }, LIGHT);
+  work(call) {
+    const { sum, x = sum, ...rest } = call.inputs;
+    const outputs = { dx: like(call, 'dy') };
+    return byRows(call, 'dy', LIGHT, { op: 'normGrad', inputs: { x, ...rest }, outputs }, { epsilon_: call.factor });
   },
 });
 
 /** Number by number. */
-const flat =
-  (op: Job['op'], like: string, args: (call: Call, out: readonly number[]) => Job['args']): FusedOp['job'] =>
-  (call, out) => {
-    const count = sizeOf(call, like);
-    return { op, args: { ...addresses(call), ...args(call, out) }, count, cost: POWERS * count };
-  };
+function flat(call: Call, op: Work['op'], of: string, outputs: readonly string[]): Work {
+  const count = sizeOf(call, of);
+  const made = Object.fromEntries(outputs.map((name) => [name, like(call, of)]));
+  return { op, inputs: call.inputs, outputs: made, count, cost: POWERS * count };
+}
+
+function productOf(call: Call) {
+  const [aTransposed = 0, bTransposed = 0] = call.sizes;
+  const [rows = 0, inner = 0] = aTransposed ? [...shapeOf(call, 'a')].reverse() : shapeOf(call, 'a');
+  return { rows, inner, columns: shapeOf(call, 'b')[1 - bTransposed] ?? 0, aTransposed, bTransposed };
+}
 
 const matMul: FusedOp = {
   misfit(call) {
@@ -88,33 +87,35 @@ const matMul: FusedOp = {
     const [a, b] = [shapeOf(call, 'a'), shapeOf(call, 'b')];
     if (a.length !== 2 || b.length !== 2) return 'takes two matrices';
     if (a[1 - aTransposed] !== b[bTransposed]) return 'was given matrices that do not fit';
-    if (!call.inputs['start'] || same(shapeOf(call, 'start'), matMul.outputs(call)[0] ?? [])) return undefined;
+    const { rows, columns } = productOf(call);
+    if (!call.inputs['start'] || same(shapeOf(call, 'start'), [rows, columns])) return undefined;
     return "takes a start of the product's shape";
   },
-  outputs(call) {
-    const [aTransposed = 0, bTransposed = 0] = call.sizes;
-    return [[shapeOf(call, 'a')[aTransposed] ?? 0, shapeOf(call, 'b')[1 - bTransposed] ?? 0]];
-  },
-  job(call, [y = 0]) {
-    const [aTransposed = 0, bTransposed = 0] = call.sizes;
-    const [rows = 0, inner = 0] = aTransposed ? [...shapeOf(call, 'a')].reverse() : shapeOf(call, 'a');
-    const columns = shapeOf(call, 'b')[1 - bTransposed] ?? 0;
-    const args = { ...addresses(call), y, rows, inner, columns, aTransposed, bTransposed };
-    return { op: 'matMul', args, count: Math.ceil(columns / 8), cost: rows * inner * columns };
+  work(call) {
+    const numbers = productOf(call);
+    const { rows, inner, columns } = numbers;
+    const outputs = { y: { shape: [rows, columns] } };
+    const count = rows === 0 ? 0 : Math.ceil(columns / PANEL);
+    return { op: 'matMul', inputs: call.inputs, outputs, numbers, count, cost: rows * inner * columns };
   },
 };
 
 const softmax = (op: 'softmax' | 'softmaxGrad', x: string): FusedOp => ({
-  outputs: like(x),
-  job(call, [y = 0]) {
+  work(call) {
     const [all = 0, queries = 0, width = 0] = shapeOf(call, x);
     const [length = 0, past = 0, window = 0] = call.sizes;
     const each = (all / (shapeOf(call, 'holes')[0] ?? 1)) * queries;
-    const inputs = { x: call.at(x), holes: call.at('holes'), ...('y' in call.inputs && { shares: call.at('y') }) };
-    const args = { ...inputs, y, width, length, past, window, each };
-    return { op, args, count: all * queries, cost: POWERS * all * queries * width };
+    return {
+      op,
+      inputs: { x: call.inputs[x], holes: call.inputs['holes'], shares: call.inputs['y'] },
+      outputs: { y: like(call, x) },
+      numbers: { width, length, past, window, each },
+      count: all * queries,
+      cost: POWERS * all * queries * width,
+      check: holesWithin(call, width),
+    };
   },
-  misfit(call, pool) {
+  misfit(call) {
     const [scores, holes] = [shapeOf(call, x), shapeOf(call, 'holes')];
     const [length = 0, past = 0] = call.sizes;
     if (call.sizes.length !== 3 || scores.length !== 3 || holes.length !== 2 || holes[1] !== 2)
@@ -123,35 +124,32 @@ const softmax = (op: 'softmax' | 'softmaxGrad', x: string): FusedOp => ({
     if (length < 1 || queries % length !== 0 || width !== length + past || all % (holes[0] || Number.NaN) !== 0)
       return 'was given sizes that do not fit the scores';
     if (op === 'softmaxGrad' && !alike(call, x, 'y')) return 'takes dy and y of one shape';
-    return holesWithin(call, pool, width);
+    return undefined;
   },
 });
 
 const attention = (op: 'attention' | 'attentionGrad'): FusedOp => ({
-  outputs(call) {
-    if (op === 'attentionGrad') return like('q', 'k', 'v')(call);
-    const [batch = 1, heads = 1, kv = 1] = call.sizes;
-    return [shapeOf(call, 'q'), [batch * kv, (heads / kv) * ((shapeOf(call, 'q')[0] ?? 0) / batch)]];
-  },
-  job(call, [first = 0, second = 0, third = 0]) {
+  work(call) {
     const [batch = 1, heads = 1, kv = 1, size = 1, rotary = 0, window = 0] = call.sizes;
     const length = (shapeOf(call, 'q')[0] ?? 0) / batch;
     const [tableRows = 1] = shapeOf(call, 'cos');
     const [holeRows = 1] = shapeOf(call, 'holes');
-    const out: Job['args'] =
-      op === 'attention'
-        ? { y: first, logSums: second }
-        : { y: first, dk: second, dv: third, logSums: call.at('log_sums') };
-    const sizes = { batch, heads, kv, size, rotary, window, length, tableRows, holeRows };
-    const products = op === 'attention' ? 2 : 5;
+    const { log_sums: logSums, ...inputs } = call.inputs;
+    const gradient = op === 'attentionGrad';
+    const outputs: Work['outputs'] = gradient
+      ? { y: like(call, 'q'), dk: like(call, 'k'), dv: like(call, 'v') }
+      : { y: like(call, 'q'), logSums: { shape: [batch * kv, (heads / kv) * length] } };
     return {
       op,
-      args: { ...addresses(call), ...out, ...sizes, scale_: call.factor },
+      inputs: { ...inputs, logSums },
+      outputs,
+      numbers: { batch, heads, kv, size, rotary, window, length, tableRows, holeRows, scale_: call.factor },
       count: batch * kv,
-      cost: ((batch * heads * length * length) / 2) * size * products,
+      cost: ((batch * heads * length * length) / 2) * size * (gradient ? 5 : 2),
+      check: holesWithin(call, length),
     };
   },
-  misfit(call, pool) {
+  misfit(call) {
     const wrong = 'was given heads, tables or holes that do not fit its sizes B, H, KV, hd, rotary, window';
     const [batch = 0, heads = 0, kv = 0, size = 0, rotary = 0] = call.sizes;
     if (call.sizes.length !== 6 || batch < 1 || kv < 1 || heads % kv !== 0 || size < 1 || rotary > size || rotary % 2)
@@ -165,7 +163,7 @@ const attention = (op: 'attention' | 'attentionGrad'): FusedOp => ({
     const sums = [batch * kv, (heads / kv) * (rows / batch)];
     if (op === 'attentionGrad' && !(alike(call, 'q', 'dy') && same(shapeOf(call, 'log_sums'), sums)))
       return 'takes dy as q and log_sums [B * KV, T * G]';
-    return holesWithin(call, pool, rows / batch);
+    return undefined;
   },
 });
 
@@ -186,21 +184,18 @@ const heads = (op: 'splitHeads' | 'mergeHeads'): FusedOp => {
       const table = cos[0] === 1 || cos[0] === batch ? [cos[0], length, size] : [];
       return same(cos, table) && alike(call, 'cos', 'sin') ? undefined : wrong;
     },
-    outputs(call) {
-      const [batch = 1, heads = 1, kv = 1, size = 1] = call.sizes;
-      const length = lengthOf(call);
-      return [op === 'splitHeads' ? [batch * kv, (heads / kv) * length, size] : [batch * length, heads * size]];
-    },
-    job(call, [y = 0]) {
+    work(call) {
       const [batch = 1, heads = 1, kv = 1, size = 1, rotary = 0] = call.sizes;
       const length = lengthOf(call);
+      const shape = op === 'splitHeads' ? [batch * kv, (heads / kv) * length, size] : [batch * length, heads * size];
       const sizes = { batch, heads, kv, size, rotary, length, tableRows: shapeOf(call, 'cos')[0] ?? 1 };
-      const count = batch * length;
       return {
         op,
-        args: { ...addresses(call), y, ...sizes, scale_: call.factor },
-        count,
-        cost: LIGHT * count * heads * size,
+        inputs: call.inputs,
+        outputs: { y: { shape } },
+        numbers: { ...sizes, scale_: call.factor },
+        count: batch * length,
+        cost: LIGHT * batch * length * heads * size,
       };
     },
   };
@@ -215,13 +210,11 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
   SparringAddMatMul: matMul,
   SparringSwiglu: {
     misfit: (call) => (alike(call, 'gate', 'up') ? undefined : 'takes gate and up of one shape'),
-    outputs: like('gate'),
-    job: flat('swiglu', 'gate', (_, [y = 0]) => ({ y })),
+    work: (call) => flat(call, 'swiglu', 'gate', ['y']),
   },
   SparringSwigluGrad: {
     misfit: (call) => (alike(call, 'gate', 'up', 'dy') ? undefined : 'takes three tensors of one shape'),
-    outputs: like('gate', 'gate'),
-    job: flat('swigluGrad', 'gate', (_, [dgate = 0, dup = 0]) => ({ dgate, dup })),
+    work: (call) => flat(call, 'swigluGrad', 'gate', ['dgate', 'dup']),
   },
   SparringCausalSoftmax: softmax('softmax', 'scores'),
   SparringCausalSoftmaxGrad: softmax('softmaxGrad', 'dy'),
@@ -230,26 +223,28 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
   SparringSplitHeads: heads('splitHeads'),
   SparringMergeHeads: heads('mergeHeads'),
   SparringTargetLogProbs: {
-    outputs: like('ids', 'ids'),
-    job: (call, [logProbs = 0, logSums = 0]) =>
-      byRows(call, 'logits', 'logProbs', { x: call.at('logits'), ids: call.at('ids'), logProbs, logSums }, POWERS),
-    misfit(call, pool) {
+    misfit(call) {
       const [logits, ids] = [shapeOf(call, 'logits'), shapeOf(call, 'ids')];
-      if (logits.length !== 2 || !same(ids, logits.slice(0, 1)) || !logits[1]) return 'takes logits [N, V] and ids [N]';
-      return idsWithin(call, pool);
+      const fits = logits.length === 2 && same(ids, logits.slice(0, 1)) && logits[1];
+      return fits ? undefined : 'takes logits [N, V] and ids [N]';
+    },
+    work(call) {
+      const { logits: x, ids } = call.inputs;
+      const outputs = { logProbs: like(call, 'ids'), logSums: like(call, 'ids') };
+      return byRows(call, 'logits', POWERS, { op: 'logProbs', inputs: { x, ids }, outputs, check: idsWithin(call) });
     },
   },
   SparringTargetLogProbsGrad: {
-    outputs: like('logits'),
-    job(call, [dx = 0]) {
-      const [dy, x, logSums, ids] = [call.at('dy'), call.at('logits'), call.at('log_sums'), call.at('ids')];
-      return byRows(call, 'logits', 'logProbsGrad', { dy, x, logSums, ids, dx }, POWERS);
-    },
-    misfit(call, pool) {
+    misfit(call) {
       const [logits, ids] = [shapeOf(call, 'logits'), shapeOf(call, 'ids')];
-      if (logits.length !== 2 || !same(ids, logits.slice(0, 1)) || !logits[1] || !alike(call, 'ids', 'dy', 'log_sums'))
-        return 'takes dy [N], logits [N, V], the logarithms of their sums [N] and ids [N]';
-      return idsWithin(call, pool);
+      const fits =
+        logits.length === 2 && same(ids, logits.slice(0, 1)) && logits[1] && alike(call, 'ids', 'dy', 'log_sums');
+      return fits ? undefined : 'takes dy [N], logits [N, V], the logarithms of their sums [N] and ids [N]';
+    },
+    work(call) {
+      const { dy, logits: x, log_sums: logSums, ids } = call.inputs;
+      const work = { inputs: { dy, x, logSums, ids }, outputs: { dx: like(call, 'logits') }, check: idsWithin(call) };
+      return byRows(call, 'logits', POWERS, { op: 'logProbsGrad', ...work });
     },
   },
   SparringDropout: {
@@ -257,15 +252,12 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
       if (call.sizes.length !== 2) return 'takes the number of a module and how many numbers stand before as its sizes';
       return same(shapeOf(call, 'key'), [1]) ? undefined : 'takes a key [1]';
     },
-    outputs: like('x'),
-    job: (call, [y = 0]) => {
+    work(call) {
       const [module = 0, before = 0] = call.sizes;
       const rate = Math.fround(Math.min(1, Math.max(0, call.factor)));
       const limit = Math.trunc(rate * 2 ** 24 + 0.5);
-      const scale = rate < 1 ? 1 / (1 - rate) : 0;
-      const count = sizeOf(call, 'x');
-      const args = { x: call.at('x'), y, key: call.at('key'), before, module, limit, scale_: scale };
-      return { op: 'dropout', args, count, cost: POWERS * count };
+      const numbers = { before, module, limit, scale_: rate < 1 ? 1 / (1 - rate) : 0 };
+      return { ...flat(call, 'dropout', 'x', ['y']), numbers };
     },
   },
   SparringAdamw: {
@@ -274,55 +266,56 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
         return 'takes a parameter, its gradient and its moments in one shape';
       return same(shapeOf(call, 'numbers'), [7]) ? undefined : 'takes seven numbers';
     },
-    outputs: like('parameter', 'parameter', 'parameter'),
-    job: flat('adamw', 'parameter', (_, [parameterOut = 0, firstOut = 0, secondOut = 0]) => ({
-      ...{ parameterOut, firstOut, secondOut },
-    })),
+    work: (call) => flat(call, 'adamw', 'parameter', ['parameterOut', 'firstOut', 'secondOut']),
   },
 };
 
-function integersOf(call: Call, pool: WasmPool, name: string): Int32Array {
-  return new Int32Array(pool.memory.buffer, call.at(name), sizeOf(call, name));
-}
-
-function idsWithin(call: Call, pool: WasmPool): string | undefined {
+function idsWithin(call: Call): Work['check'] {
   const end = shapeOf(call, 'logits')[1] ?? 0;
-  const wrong = integersOf(call, pool, 'ids').find((id) => id < 0 || id >= end);
-  return wrong === undefined ? undefined : `was given the id ${wrong} of ${end}`;
+  return {
+    input: call.inputs['ids'] as TensorInfo,
+    wrong(ids) {
+      const id = ids.find((it) => it < 0 || it >= end);
+      return id === undefined ? undefined : `was given the id ${id} of ${end}`;
+    },
+  };
 }
 
 /** Every hole stands inside the keys, and a query sees its own key. */
-function holesWithin(call: Call, pool: WasmPool, end: number): string | undefined {
-  const places = integersOf(call, pool, 'holes');
-  for (let i = 0; i < places.length; i += 2) {
-    const [from = 0, to = 0] = places.subarray(i, i + 2);
-    if (from < 0 || from > to || to > end) return `was given a hole that is none: ${from} to ${to}`;
-  }
-  return undefined;
+function holesWithin(call: Call, end: number): Work['check'] {
+  return {
+    input: call.inputs['holes'] as TensorInfo,
+    wrong(places) {
+      for (let i = 0; i < places.length; i += 2) {
+        const [from = 0, to = 0] = places.subarray(i, i + 2);
+        if (from < 0 || from > to || to > end) return `was given a hole that is none: ${from} to ${to}`;
+      }
+      return undefined;
+    },
+  };
 }
 
 /** Makes our fused ops kernels of the backend `wasm`. */
-export function registerWasmFused(pool: WasmPool): void {
+export function registerWasmFused(compute: WasmCompute): void {
   for (const [kernelName, op] of Object.entries(OPS))
     tf.registerKernel({
       kernelName,
       backendName: 'wasm',
-      kernelFunc: ({ inputs: given, attrs, backend: itself }) => {
-        const backend = itself as BackendWasm;
-        const inputs = given as NamedTensorInfoMap as Call['inputs'];
+      kernelFunc: ({ inputs, attrs }) => {
         const { sizes = [], factor = 0 } = (attrs ?? {}) as FusedAttributes;
-        const at = (name: string) => addressOf(backend, inputs[name] as TensorInfo);
-        const call: Call = { inputs, sizes, factor, at };
+        const call: Call = { inputs: inputs as NamedTensorInfoMap as Call['inputs'], sizes, factor };
         const odd = sizes.find((size) => !(size >= 0 && size <= 2 ** 31 - 1));
-        const wrong = odd === undefined ? op.misfit(call, pool) : `was given the size ${odd}`;
+        const wrong = odd === undefined ? op.misfit(call) : `was given the size ${odd}`;
         if (wrong) throw new Error(`${kernelName} ${wrong}`);
-        const made = op.outputs(call).map((shape) => backend.makeOutput([...shape], 'float32'));
-        pool.run(
-          op.job(
-            call,
-            made.map((it) => addressOf(backend, it)),
-          ),
-        );
+        const { check, ...work } = op.work(call);
+        const named = check && {
+          input: check.input,
+          wrong(values: Int32Array) {
+            const found = check.wrong(values);
+            return found && `${kernelName} ${found}`;
+          },
+        };
+        const made = compute.run({ ...work, check: named });
         return made.length === 1 ? (made[0] as TensorInfo) : made;
       },
     });

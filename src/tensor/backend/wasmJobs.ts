@@ -30,6 +30,22 @@ export const JOBS = {
   dropout: ['x', 'y', 'key', 'before', 'module', 'limit', 'scale_'],
   adamw: ['parameter', 'grad', 'first', 'second', 'numbers', 'parameterOut', 'firstOut', 'secondOut'],
   gather: ['x', 'places', 'y', 'width'],
+  scatter: ['x', 'places', 'y', 'width', 'count', 'rows'],
+  pairs: [
+    ...(['a', 'b', 'y', 'inner', 'flat', 'second', 'third', 'a0', 'a1', 'a2', 'b0', 'b1', 'b2'] as const),
+    ...(['aEach', 'bEach', 'kind'] as const),
+  ],
+  each: ['x', 'y', 'kind'],
+  compare: ['a', 'b', 'y', 'aEach', 'bEach', 'kind'],
+  select: ['condition', 'a', 'b', 'y'],
+  sums: ['x', 'y', 'outer', 'count', 'inner', 'factor_'],
+  copies: [
+    ...(['x', 'y', 'inner', 'second', 'third', 'x0', 'x1', 'x2', 'y0', 'y1', 'y2'] as const),
+    ...(['xEach', 'yEach', 'xFirst', 'yFirst', 'bytes'] as const),
+  ],
+  fill: ['y', 'value_'],
+  /** Other jobs, one behind the other, several such sequences side by side: pairs of the first's address and how many. */
+  sequences: ['ranges'],
 } as const satisfies { [op: string]: readonly string[] };
 
 export type JobName = keyof typeof JOBS;
@@ -45,30 +61,28 @@ export interface Job {
 }
 
 const NUMBERS = new Map(Object.keys(JOBS).map((op, i) => [op, i]));
-/** Op, count, rows of a part, address of the threads' room, bytes of each thread's; then the arguments. */
-const HEADER = 5;
+/** Op, count, rows of a part, where the threads' room is told; then the arguments. */
+const HEADER = 4;
 export const JOB_BYTES = (HEADER + 24) * 4;
 
-/** Writes a job to `at`, but for its room. */
+/** Where an argument of a job stands, in numbers of four bytes behind its beginning. */
+export const placeOf = (op: JobName, argument: string): number =>
+  HEADER + (JOBS[op] as readonly string[]).indexOf(argument);
+
+/** Writes a job to place `start` of both views; `each`: rows of a part. */
 export function writeJob(
-  integers: Int32Array,
-  floats: Float32Array,
-  at: number,
+  { integers, floats }: { integers: Int32Array; floats: Float32Array },
+  start: number,
   { op, args, count }: Job,
-  each: number,
+  { each, rooms }: { each: number; rooms: number },
 ): void {
-  const start = at / 4;
   integers[start] = NUMBERS.get(op) as number;
   integers[start + 1] = count;
   integers[start + 2] = each;
+  integers[start + 3] = rooms;
   const names: readonly string[] = JOBS[op];
   for (let i = 0; i < names.length; i++) {
     const name = names[i] as string;
     (name.endsWith('_') ? floats : integers)[start + HEADER + i] = args[name] ?? 0;
   }
-}
-
-export function writeRoom(integers: Int32Array, at: number, room: number, each: number): void {
-  integers[at / 4 + 3] = room;
-  integers[at / 4 + 4] = each;
 }

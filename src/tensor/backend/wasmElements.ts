@@ -1,0 +1,170 @@
+import type { NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import type { WasmCompute } from './wasmCompute';
+import { COPY_KERNELS } from './wasmCopies';
+import type { Kernels } from './wasmKernels';
+import { broadcast, LIGHT, outerStrides, sizeOf, walk } from './wasmStrides';
+
+// TensorFlow.js's ops on numbers, sums and copies by our own kernels (native/src/compute/elements.h), on threads, and so that they can be recorded.
+// Each answers undefined to what it cannot do, which is left to the package.
+
+function pairs(kind: number) {
+  return (compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
+    if (a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
+    const shape = tf.backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
+    const way = walk(shape, [broadcast(a.shape, shape), broadcast(b.shape, shape)]);
+    const [left, right] = way?.strides ?? [];
+    if (!way || !left || !right) return undefined;
+    const flat = way.rows === 1;
+    const { inner, second, third, rows } = way;
+    const [made] = compute.run({
+      op: 'pairs',
+      inputs: { a, b },
+      outputs: { y: { shape } },
+      numbers: {
+        ...{ inner, second, third, flat: Number(flat), ...outerStrides('a', left), ...outerStrides('b', right) },
+        ...{ aEach: left.each, bEach: right.each, kind },
+      },
+      count: flat ? inner : rows,
+      cost: LIGHT * rows * inner,
+    });
+    return made;
+  };
+}
+
+const each =
+  (kind: number, from: tf.DataType = 'float32', to: tf.DataType = 'float32') =>
+  (compute: WasmCompute, { x }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
+    if (x?.dtype !== from) return undefined;
+    const count = sizeOf(x);
+    const outputs = { y: { shape: x.shape, dtype: to } };
+    return compute.run({ op: 'each', inputs: { x }, outputs, numbers: { kind }, count, cost: LIGHT * count })[0];
+  };
+
+const compare =
+  (kind: number) =>
+  (compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
+    if (a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
+    const shape = tf.backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
+    const count = tf.util.sizeFromShape(shape);
+    if (![a, b].every((it) => sizeOf(it) === count || sizeOf(it) === 1)) return undefined;
+    const [aEach, bEach] = [a, b].map((it) => Number(sizeOf(it) > 1)) as [number, number];
+    const outputs = { y: { shape, dtype: 'bool' as const } };
+    return compute.run({
+      op: 'compare',
+      inputs: { a, b },
+      outputs,
+      numbers: { aEach, bEach, kind },
+      count,
+      cost: LIGHT * count,
+    })[0];
+  };
+
+function select(
+  compute: WasmCompute,
+  { condition, t: a, e: b }: { [name: string]: TensorInfo },
+): TensorInfo | undefined {
+  if (!condition || a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
+  const same = [a, b].every(({ shape }) => tf.util.arraysEqual(shape, condition.shape));
+  const count = sizeOf(a);
+  const outputs = { y: { shape: a.shape } };
+  return same
+    ? compute.run({ op: 'select', inputs: { condition, a, b }, outputs, count, cost: LIGHT * count })[0]
+    : undefined;
+}
+
+/** Over axes that follow one another. */
+const sums =
+  (mean: boolean) =>
+  (compute: WasmCompute, { x }: { [name: string]: TensorInfo }, attrs: NamedAttrMap): TensorInfo | undefined => {
+    if (x?.dtype !== 'float32') return undefined;
+    const axes = tf.util.parseAxisParam(attrs['axis'] as number[], [...x.shape]).sort((a, b) => a - b);
+    const [first = 0] = axes;
+    if (axes.some((axis, i) => axis !== first + i)) return undefined;
+    const sizes = [
+      x.shape.slice(0, first),
+      x.shape.slice(first, first + axes.length),
+      x.shape.slice(first + axes.length),
+    ];
+    const [ahead = 1, count = 1, inner = 1] = sizes.map((some) => tf.util.sizeFromShape(some));
+    const shape = tf.backend_util.computeOutAndReduceShapes([...x.shape], axes)[0];
+    const kept = attrs['keepDims'] ? tf.backend_util.expandShapeToKeepDim(shape, axes) : shape;
+    if (ahead * inner * count === 0) return undefined;
+    return compute.run({
+      op: 'sums',
+      inputs: { x },
+      outputs: { y: { shape: kept } },
+      numbers: { outer: ahead, count, inner, factor_: mean ? 1 / count : 1 },
+      count: ahead === 1 && inner > 1 ? inner : ahead,
+      cost: LIGHT * ahead * count * inner,
+    })[0];
+  };
+
+/** Over the last dimension. */
+function softmax(
+  compute: WasmCompute,
+  { logits: x }: { [name: string]: TensorInfo },
+  attrs: NamedAttrMap,
+): TensorInfo | undefined {
+  if (x?.dtype !== 'float32' || attrs['dim'] !== x.shape.length - 1) return undefined;
+  const width = x.shape.at(-1) ?? 1;
+  const rows = sizeOf(x) / Math.max(1, width);
+  return compute.run({
+    op: 'softmax',
+    inputs: { x },
+    outputs: { y: { shape: x.shape } },
+    // one query that sees all keys, and no hole
+    numbers: { width, length: 1, past: width - 1, window: 0, holes: compute.pool.zeros, each: 2 ** 31 - 1 },
+    count: rows,
+    cost: 4 * LIGHT * rows * width,
+  })[0];
+}
+
+function addN(compute: WasmCompute, inputs: { [name: string]: TensorInfo }): TensorInfo | undefined {
+  const [first, second, ...rest] = Object.values(inputs);
+  if (!first || first.dtype !== 'float32') return undefined;
+  if (!second) return each(11)(compute, { x: first });
+  const add = pairs(0);
+  let sum = add(compute, { a: first, b: second });
+  for (const b of rest) {
+    if (!sum) return undefined;
+    const next = add(compute, { a: sum, b });
+    compute.backend.disposeData(sum.dataId);
+    sum = next;
+  }
+  return sum;
+}
+
+export const ELEMENT_KERNELS: Kernels = {
+  ...COPY_KERNELS,
+  Add: pairs(0),
+  Sub: pairs(1),
+  Multiply: pairs(2),
+  RealDiv: pairs(3),
+  Maximum: pairs(4),
+  Minimum: pairs(5),
+  SquaredDifference: pairs(6),
+  Neg: each(0),
+  Square: each(1),
+  Sqrt: each(2),
+  Sign: each(3),
+  Abs: each(4),
+  Rsqrt: each(5),
+  Sin: each(6),
+  Cos: each(7),
+  LogicalNot: each(10, 'bool', 'bool'),
+  Cast: (compute, { x, ...rest }, attrs) => {
+    if (x && attrs['dtype'] === 'float32' && x.dtype === 'int32') return each(8, 'int32')(compute, { x, ...rest });
+    if (x && attrs['dtype'] === 'float32' && x.dtype === 'bool') return each(9, 'bool')(compute, { x, ...rest });
+    return undefined;
+  },
+  GreaterEqual: compare(0),
+  Greater: compare(1),
+  LessEqual: compare(2),
+  Less: compare(3),
+  Select: select,
+  Sum: sums(false),
+  Mean: sums(true),
+  AddN: addN,
+  Softmax: softmax,
+};
