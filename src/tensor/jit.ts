@@ -10,6 +10,7 @@ import { type RecordingBackend, recordingBackend } from './backend/recording';
 export type Tree = unknown;
 
 interface Compiled {
+  backend: RecordingBackend;
   name: string;
   captured: readonly number[];
   /** Puts the results together from the arguments and what the function gave. */
@@ -59,7 +60,7 @@ export function jit<Args extends object, Result>(
   if (opaque) return fn(args);
   const cache = caches.get(owner) ?? new Map<string, Entry>();
   caches.set(owner, cache);
-  const place = `${key} ${signature}`;
+  const place = `${tf.getBackend()} ${key} ${signature}`;
   const found = cache.get(place);
   // A map keeps the order of insertion: the last used stands last.
   cache.delete(place);
@@ -67,7 +68,7 @@ export function jit<Args extends object, Result>(
   cache.set(place, entry);
   if (cache.size > MOST_FUNCTIONS) {
     const [unused] = cache.keys();
-    if (unused !== undefined) forget(backend, cache, unused);
+    if (unused !== undefined) forget(cache, unused);
   }
   if ('refused' in entry) return fn(args);
   counts.calls++;
@@ -78,14 +79,13 @@ export function jit<Args extends object, Result>(
 /** Frees what was compiled for this owner. */
 export function freeCompiled(owner: object): void {
   const cache = caches.get(owner);
-  const backend = recordingBackend();
-  if (cache && backend) for (const place of [...cache.keys()]) forget(backend, cache, place);
+  for (const place of [...(cache?.keys() ?? [])]) if (cache) forget(cache, place);
   caches.delete(owner);
 }
 
 /**
- * In how many parts a function that is being recorded computes `count` rows which do not depend on one another: one per thread, which
- * the compiled function computes side by side. 1 elsewhere, and where there are too few.
+ * In how many parts a function that is being recorded computes `count` rows which do not depend on one another: so many does the compiled
+ * function compute side by side, each on one thread. 1 elsewhere, and where there are too few.
  */
 export const partsOf = (count: number): number => recordingBackend()?.parts(count) ?? 1;
 
@@ -101,10 +101,10 @@ export function outsideRecording<T>(work: () => T): T {
   return backend ? backend.outside(work) : work();
 }
 
-function forget(backend: RecordingBackend, cache: Map<string, Entry>, place: string): void {
+function forget(cache: Map<string, Entry>, place: string): void {
   const entry = cache.get(place);
   cache.delete(place);
-  if (entry && 'name' in entry) backend.remove(entry);
+  if (entry && 'name' in entry) entry.backend.remove(entry);
 }
 
 function record<Args extends object, Result>(
@@ -127,6 +127,7 @@ function record<Args extends object, Result>(
     const from = results.map((tensor) => ({ input: inputs.indexOf(tensor), output: computed.indexOf(tensor) }));
     counts.recorded++;
     return {
+      backend,
       name,
       captured,
       outputs: computed.length,

@@ -24,6 +24,7 @@ import type { Model, Weights } from '../../src/model/model';
 import { openModel } from '../../src/model/openModel';
 import { decodeSafetensors } from '../../src/model/safetensors';
 import { transpose } from '../../src/model/weights';
+import { jitCounts } from '../../src/tensor/jit';
 import { targetLogProbs } from '../../src/tensor/losses';
 import { attackDefaults } from '../attack/goldenTraining';
 import { temporaryFolder } from '../temporaryFolder';
@@ -81,6 +82,9 @@ test('every family of the table has a golden case', () => {
 
 forEachEngine((check) => {
   for (const [name, one] of Object.entries(familyCases)) checkFamily(name, one, check);
+  check('whatever family it is, its attack and its tokens are compiled where calls are', () => {
+    assert.deepEqual(jitCounts().refused, []);
+  });
 });
 
 function checkFamily(

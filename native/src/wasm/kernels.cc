@@ -239,6 +239,10 @@ EVERY_PROCESSOR void each(const Each& e, Index from, Index to) {
     case 9:
       for (Index i = from; i < to; i++) e.y[i] = static_cast<const uint8_t*>(e.x)[i];
       return;
+    case 12: return elements::each(x, e.y, from, to, [](float a) { return math::exponential(a); });
+    case 13: return elements::each(x, e.y, from, to, [](float a) { return 1.0f / (1.0f + math::exponential(-a)); });
+    case 14: return elements::each(x, e.y, from, to, [](float a) { return elements::tangent(a); });
+    case 15: return elements::each(x, e.y, from, to, [](float a) { return elements::errorFunction(a); });
     case 11: return elements::each(x, e.y, from, to, [](float a) { return a; });
     case 10:
       for (Index i = from; i < to; i++) reinterpret_cast<uint8_t*>(e.y)[i] = static_cast<const uint8_t*>(e.x)[i] == 0 ? 1 : 0;

@@ -100,6 +100,16 @@ const sums =
     })[0];
   };
 
+/** x^1.5 alone, which the gradient of 1 / sqrt(x) asks for. */
+function power(compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined {
+  if (a?.dtype !== 'float32' || !b || sizeOf(b) !== 1 || compute.recorder.has(b)) return undefined;
+  if (compute.backend.readSync(b.dataId)[0] !== 1.5) return undefined;
+  const root = each(2)(compute, { x: a }) as TensorInfo;
+  const found = pairs(2)(compute, { a, b: root });
+  compute.backend.disposeData(root.dataId);
+  return found;
+}
+
 /** Over the last dimension. */
 function softmax(
   compute: WasmCompute,
@@ -122,7 +132,7 @@ function softmax(
 
 function addN(compute: WasmCompute, inputs: { [name: string]: TensorInfo }): TensorInfo | undefined {
   const [first, second, ...rest] = Object.values(inputs);
-  if (!first || first.dtype !== 'float32') return undefined;
+  if (first?.dtype !== 'float32') return undefined;
   if (!second) return each(11)(compute, { x: first });
   const add = pairs(0);
   let sum = add(compute, { a: first, b: second });
@@ -144,6 +154,7 @@ export const ELEMENT_KERNELS: Kernels = {
   Maximum: pairs(4),
   Minimum: pairs(5),
   SquaredDifference: pairs(6),
+  Pow: power,
   Neg: each(0),
   Square: each(1),
   Sqrt: each(2),
@@ -152,6 +163,10 @@ export const ELEMENT_KERNELS: Kernels = {
   Rsqrt: each(5),
   Sin: each(6),
   Cos: each(7),
+  Exp: each(12),
+  Sigmoid: each(13),
+  Tanh: each(14),
+  Erf: each(15),
   LogicalNot: each(10, 'bool', 'bool'),
   Cast: (compute, { x, ...rest }, attrs) => {
     if (x && attrs['dtype'] === 'float32' && x.dtype === 'int32') return each(8, 'int32')(compute, { x, ...rest });
