@@ -32,6 +32,8 @@ export class Program {
   private readonly arguments: { argument: number; places: number[] }[] = [];
   private readonly results: number[][];
   private readonly inside: { place: number; offset: number }[] = [];
+  /** What must be so of an argument's values, and how many they are. */
+  private readonly checks: (Recording['checks'][number] & { count: number })[];
   private readonly bytes: number;
   private roomBytes = 0;
   private scratchAt = -1;
@@ -39,11 +41,15 @@ export class Program {
   constructor(
     private readonly pool: WasmPool,
     private readonly scratch: Scratch,
-    private readonly recording: Recording,
+    recording: Recording,
     results: readonly number[],
   ) {
     const plan = planOf(recording, results);
     this.bytes = plan.bytes;
+    this.checks = recording.checks.map((check) => {
+      const argument = recording.values.find((value) => value.argument === check.argument);
+      return { ...check, count: (argument?.bytes ?? 0) / 4 };
+    });
     const jobs = plan.stages.flatMap((stage) => ('all' in stage ? stage.all : stage.parts.flat()));
     const ranges = plan.stages.reduce(
       (sum, stage) => sum + ('all' in stage ? stage.all.length : stage.parts.length),
@@ -58,8 +64,18 @@ export class Program {
     const places = new Map<number, number[]>();
     this.write(plan, places);
     this.results = results.map((value) => places.get(value) ?? []);
+    try {
+      this.connect(recording.values, plan, places);
+    } catch (error) {
+      this.free();
+      throw error;
+    }
+  }
+
+  /** Notes where addresses change, and sets those of constants. */
+  private connect(values: Recording['values'], plan: Plan, places: ReadonlyMap<number, number[]>): void {
     for (const [value, found] of places) {
-      const { argument, constant } = recording.values[value] as Recording['values'][number];
+      const { argument, constant } = values[value] as Recording['values'][number];
       const offset = plan.offsets.get(value);
       if (argument !== undefined) this.arguments.push({ argument, places: found });
       else if (constant) this.set(found, this.keep(constant));
@@ -69,9 +85,8 @@ export class Program {
 
   /** Runs it on the arguments' addresses; the results are written to theirs. */
   run(argumentsAt: readonly number[], resultsAt: readonly number[]): void {
-    for (const { argument, wrong } of this.recording.checks) {
-      const { bytes } = this.recording.values.find((value) => value.argument === argument) as { bytes: number };
-      const found = wrong(new Int32Array(this.pool.memory.buffer, argumentsAt[argument], bytes / 4));
+    for (const { argument, wrong, count } of this.checks) {
+      const found = wrong(new Int32Array(this.pool.memory.buffer, argumentsAt[argument], count));
       if (found) throw new Error(found);
     }
     for (const { argument, places } of this.arguments) this.set(places, argumentsAt[argument] as number);
