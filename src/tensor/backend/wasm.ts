@@ -11,7 +11,7 @@ import { withSharedMemory } from './sharedMemory';
 import { WasmCompute } from './wasmCompute';
 import { registerWasmFused } from './wasmFused';
 import { mendKernels } from './wasmKernels';
-import { WasmPool } from './wasmPool';
+import { kernelFiles, WasmPool } from './wasmPool';
 import { WasmRecorder } from './wasmRecorder';
 import { wasmRecording } from './wasmRecording';
 
@@ -27,9 +27,12 @@ function binaries(): string {
     // not installed as a package: the bundle's own files must be there
   }
   const folder = folders.find((it) => existsSync(join(it, BINARY)));
-  if (folder) return `${folder}/`;
-  const message = `The WebAssembly engine's file ${BINARY} is not in ${folders[0]}; build or install Sparring again.`;
-  throw new Problem('engineFiles', message);
+  const missing = folder ? kernelFiles().find((file) => !existsSync(file)) : join(folders[0] as string, BINARY);
+  if (folder && !missing) return `${folder}/`;
+  throw new Problem(
+    'engineFiles',
+    `The WebAssembly engine's file ${missing} is missing; build or install Sparring again.`,
+  );
 }
 
 let started: { device: string; threads: number } | undefined;
@@ -73,8 +76,8 @@ function guardMemory(wasm: Heap): void {
 }
 
 /**
- * Starts the wasm backend and makes it current, on `threads` threads (default: one per core). The first start in a
- * process decides that number. Values do not depend on it.
+ * Starts the wasm backend on `threads` threads (default: one per core) and makes it current. The first start in a process decides that number.
+ * Values do not depend on it.
  */
 export async function startWasm(threads = availableParallelism()): Promise<{ device: string; threads: number }> {
   if (started === undefined) {

@@ -39,13 +39,14 @@ export class WasmCompute {
   run(work: Work): TensorInfo[] {
     const { op, numbers, count, cost, check } = work;
     const given = [...Object.values(work.inputs), ...Object.values(work.into ?? {})].filter((it) => it !== undefined);
+    // what an argument's values are is seen when the function is called
+    const wrong = check && !this.recorder.has(check.input) && check.wrong(this.integers(check.input));
+    if (wrong) throw new Error(wrong);
     const outputs = Object.entries(work.outputs ?? {}).map(
       ([name, { shape, dtype }]) => [name, this.output(given, shape, dtype)] as const,
     );
     if (given.some((it) => this.recorder.has(it))) this.recorder.log(work, outputs);
     else {
-      const wrong = check?.wrong(this.integers(check.input));
-      if (wrong) throw new Error(wrong);
       const tensors = [...Object.entries(work.inputs), ...Object.entries(work.into ?? {}), ...outputs];
       const args: { [name: string]: number } = { ...numbers };
       for (const [name, info] of tensors) args[name] = info ? this.address(info) : 0;

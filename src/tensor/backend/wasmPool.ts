@@ -46,15 +46,19 @@ for (;;) {
 }
 `;
 
-export const kernelsFile = (name: 'relaxed' | 'plain'): string =>
-  join(packageRoot(), 'native', 'prebuilds', 'wasm', `${name}.wasm`);
+/** Our kernels with relaxed SIMD, and without. */
+export const kernelFiles = (): [relaxed: string, plain: string] => {
+  const folder = join(packageRoot(), 'native', 'prebuilds', 'wasm');
+  return [join(folder, 'relaxed.wasm'), join(folder, 'plain.wasm')];
+};
 
 /** Compiles the variant with relaxed SIMD where this Node knows it (Node 20: behind a flag of V8), else the plain one. */
 function compile(): WebAssembly.Module {
-  const relaxed = readFileSync(kernelsFile('relaxed'));
+  const [relaxedFile, plainFile] = kernelFiles();
+  const relaxed = readFileSync(relaxedFile);
   if (!WebAssembly.validate(relaxed) && process.versions.node.startsWith('20.'))
     setFlagsFromString('--experimental-wasm-relaxed-simd');
-  return new WebAssembly.Module(WebAssembly.validate(relaxed) ? relaxed : readFileSync(kernelsFile('plain')));
+  return new WebAssembly.Module(WebAssembly.validate(relaxed) ? relaxed : readFileSync(plainFile));
 }
 
 /** Our kernels on the shared memory of the wasm backend, by the calling thread and `threads - 1` others. */
