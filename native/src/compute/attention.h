@@ -121,9 +121,7 @@ EVERY_PROCESSOR void forward(const Form& f, const Given& in, Index item, Room ro
       float* own = scores + i * keys;
       Index gap, back;
       seen.hole(t, &gap, &back);
-      float most = own[last - 1];
-      for (Index s = first; s < gap; s++) most = own[s] > most ? own[s] : most;
-      for (Index s = back; s < last; s++) most = own[s] > most ? own[s] : most;
+      const float most = largest(own, first, gap, back, last);
       for (Index s = 0; s < first; s++) own[s] = 0.0f;
       float sum = powers(own, most, first, gap, own);
       for (Index s = gap; s < back; s++) own[s] = 0.0f;

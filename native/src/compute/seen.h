@@ -21,6 +21,14 @@ struct Seen {
   }
 };
 
+// The largest of x from first to gap and from back to end, which is seen in any case.
+INLINE float largest(const float* x, Index first, Index gap, Index back, Index end) {
+  float most = x[end - 1];
+  for (Index i = first; i < gap; i++) most = x[i] > most ? x[i] : most;
+  for (Index i = back; i < end; i++) most = x[i] > most ? x[i] : most;
+  return most;
+}
+
 // exp(x - most) of from .. to into y; its sum.
 INLINE float powers(const float* x, float most, Index from, Index to, float* y) {
   float lanes[math::kLanes] = {0};

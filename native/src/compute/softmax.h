@@ -15,9 +15,7 @@ EVERY_PROCESSOR void forward(const float* x, Seen seen, Index width, Index from,
     const Index first = seen.first(row), end = seen.end(row);
     Index gap, back;
     seen.hole(row, &gap, &back);
-    float most = in[end - 1];
-    for (Index i = first; i < gap; i++) most = in[i] > most ? in[i] : most;
-    for (Index i = back; i < end; i++) most = in[i] > most ? in[i] : most;
+    const float most = largest(in, first, gap, back, end);
     for (Index i = 0; i < first; i++) out[i] = 0.0f;
     float sum = powers(in, most, first, gap, out);
     if (back < end) sum += powers(in, most, back, end, out);
