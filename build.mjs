@@ -82,5 +82,5 @@ const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc')
 execFileSync(process.execPath, [tsc, '-p', 'tsconfig.library.json'], {
   stdio: 'inherit',
 });
-// the only one that src/tensor/backend/wasm.ts starts
+// the only one that src/tensor/backend/wasm/wasm.ts starts
 copyFileSync(join(wasm, 'tfjs-backend-wasm-threaded-simd.wasm'), 'dist/wasm/tfjs-backend-wasm-threaded-simd.wasm');

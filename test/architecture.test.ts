@@ -41,11 +41,11 @@ type Layer = keyof typeof LOWER;
 // Outside packages and the folders (or files) that may import them.
 const PACKAGES: { readonly [name: string]: readonly string[] } = {
   '@tensorflow/tfjs-core': ['tensor', 'model', 'data', 'attack', 'defense', 'evaluation', 'run', 'library'],
-  '@tensorflow/tfjs-backend-wasm': ['tensor'],
+  '@tensorflow/tfjs-backend-wasm': ['tensor/backend/wasm'],
   '@tensorflow/tfjs-backend-webgpu': ['tensor/backend/webgpu'],
   '@tensorflow/tfjs-core/dist/register_all_gradients': ['tensor'],
-  '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend': ['tensor/backend/tensorFlow'],
-  '@tensorflow/tfjs-node-gpu/dist/register_all_kernels': ['tensor/backend/tensorFlow'],
+  '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend': ['tensor/backend/native'],
+  '@tensorflow/tfjs-node-gpu/dist/register_all_kernels': ['tensor/backend/native'],
   zod: ['experiment', 'protocol', 'library'],
   yaml: ['experiment'],
   'csv-parse': ['data', 'experiment'],

@@ -1,8 +1,8 @@
 import { Problem } from '../base/problem';
 import type { EngineCandidate, EngineName } from './backend/candidate';
-import { probeNative, startNative } from './backend/native';
-import { probeWasm, startWasm } from './backend/wasm';
-import { probeWebgpu, startWebgpu } from './backend/webgpu';
+import { probeNative, startNative } from './backend/native/native';
+import { probeWasm, startWasm } from './backend/wasm/wasm';
+import { probeWebgpu, startWebgpu } from './backend/webgpu/webgpu';
 import { mendGradients } from './gradients';
 
 mendGradients();

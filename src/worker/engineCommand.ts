@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { webgpuFolder } from '../tensor/backend/webgpuPackage';
+import { webgpuFolder } from '../tensor/backend/webgpu/webgpuPackage';
 import { type EngineName, probeEngines } from '../tensor/engine';
 import { changedLibraries, installEngine, removeEngine } from './engineInstall';
 import type { Command, MachineFlags } from './parseCommand';

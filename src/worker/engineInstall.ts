@@ -8,7 +8,7 @@ import {
   librariesIn,
   MANIFEST,
   NO_WINDOWS_LIBRARY,
-} from '../tensor/backend/tensorFlowLibraries';
+} from '../tensor/backend/native/tensorFlowLibraries';
 import { askPython, findPython, pipDownload } from './pip';
 
 export interface InstallOptions {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cancelled, Problem } from '../base/problem';
-import { WEBGPU_VERSION, webgpuFolder, webgpuIn } from '../tensor/backend/webgpuPackage';
+import { WEBGPU_VERSION, webgpuFolder, webgpuIn } from '../tensor/backend/webgpu/webgpuPackage';
 
 export interface WebgpuInstallOptions {
   signal?: AbortSignal;

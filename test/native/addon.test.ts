@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { type Addon, addonFile, configProto, loadAddon } from '../../src/tensor/backend/addon';
-import { LIBRARY_NAMES, librariesIn } from '../../src/tensor/backend/tensorFlowLibraries';
+import { type Addon, addonFile, configProto, loadAddon } from '../../src/tensor/backend/native/addon';
+import { LIBRARY_NAMES, librariesIn } from '../../src/tensor/backend/native/tensorFlowLibraries';
 import { probeEngines } from '../../src/tensor/engine';
 import { temporaryFolder } from '../temporaryFolder';
 

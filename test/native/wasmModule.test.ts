@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
-import { JOBS } from '../../src/tensor/backend/wasmJobs';
-import { kernelFiles } from '../../src/tensor/backend/wasmPool';
+import { JOBS } from '../../src/tensor/backend/wasm/wasmJobs';
+import { kernelFiles } from '../../src/tensor/backend/wasm/wasmPool';
 
 const native = join(__dirname, '..', '..', 'native');
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '../../src/base/random';
-import { planOf } from '../../src/tensor/backend/wasmPlan';
-import type { Entry, Recording } from '../../src/tensor/backend/wasmRecorder';
+import { planOf } from '../../src/tensor/backend/wasm/wasmPlan';
+import type { Entry, Recording } from '../../src/tensor/backend/wasm/wasmRecorder';
 
 /** Jobs of random inputs; some belong to parts of the rows, as what they read says. */
 function randomRecording(random: Random): { recording: Recording; results: number[] } {

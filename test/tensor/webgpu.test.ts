@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../src/base/problem';
-import { webgpuIn } from '../../src/tensor/backend/webgpuPackage';
+import { webgpuIn } from '../../src/tensor/backend/webgpu/webgpuPackage';
 import { probeEngines, startEngine } from '../../src/tensor/engine';
 import { temporaryFolder } from '../temporaryFolder';
 

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import { Cancelled, Problem } from '../../src/base/problem';
-import { installedLibraries, LIBRARY_NAMES } from '../../src/tensor/backend/tensorFlowLibraries';
+import { installedLibraries, LIBRARY_NAMES } from '../../src/tensor/backend/native/tensorFlowLibraries';
 import { changedLibraries, cudaRequirements, installEngine, removeEngine } from '../../src/worker/engineInstall';
 import { temporaryFolder } from '../temporaryFolder';
 

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import { Cancelled, Problem } from '../../src/base/problem';
-import { WEBGPU_VERSION, webgpuFolder, webgpuIn } from '../../src/tensor/backend/webgpuPackage';
+import { WEBGPU_VERSION, webgpuFolder, webgpuIn } from '../../src/tensor/backend/webgpu/webgpuPackage';
 import { installEngine } from '../../src/worker/engineInstall';
 import { installWebgpu, removeWebgpu } from '../../src/worker/webgpuInstall';
 import { temporaryFolder } from '../temporaryFolder';

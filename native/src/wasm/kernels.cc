@@ -1,5 +1,5 @@
 // The WebAssembly engine's kernels: one module, without a library and without data of its own, in which the caller's thread and its helpers
-// run parts of a job on the memory that they share. src/tensor/backend/wasmKernels.ts writes the jobs.
+// run parts of a job on the memory that they share. src/tensor/backend/wasm/wasmKernels.ts writes the jobs.
 #include "../compute/adamw.h"
 #include "../compute/attention.h"
 #include "../compute/dropout.h"

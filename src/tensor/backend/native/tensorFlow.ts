@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
-import { Problem } from '../../base/problem';
+import { Problem } from '../../../base/problem';
+import { MOST_PARTS, ReadWhileRecording, type RecordingBackend, registerRecording, sharedEvenly } from '../recording';
 import { type Addon, configProto, loadAddon, type OpAttribute } from './addon';
 import { ATTRIBUTE_TYPES, DATA_TYPES } from './dataTypes';
 import { registerFusedKernels } from './fusedKernels';
 import { mendGather, multiplyByOurOwn } from './mendedKernels';
 import { Recorder } from './recorder';
-import { MOST_PARTS, ReadWhileRecording, type RecordingBackend, registerRecording, sharedEvenly } from './recording';
 import type { TensorFlowLibraries } from './tensorFlowLibraries';
 
 /** The addon as the kernels of @tensorflow/tfjs-node-gpu want their binding. */

@@ -1,6 +1,6 @@
 import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { type FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../fused';
+import { type FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../../fused';
 import type { WasmCompute, Work } from './wasmCompute';
 import { PANEL } from './wasmKernels';
 

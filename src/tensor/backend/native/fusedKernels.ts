@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../fused';
+import { FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../../fused';
 
 /** The order in which the ops take their inputs (native/src/fused/fused.cc). */
 const INPUTS: { readonly [name in keyof typeof FUSED_KERNELS]: readonly string[] } = {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type RecordingBackend, sharedEvenly } from './recording';
+import { type RecordingBackend, sharedEvenly } from '../recording';
 import type { WasmCompute } from './wasmCompute';
 import { Program, Scratch } from './wasmProgram';
 

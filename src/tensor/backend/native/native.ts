@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import { Problem } from '../../base/problem';
+import { Problem } from '../../../base/problem';
+import { runProbe } from '../runProbe';
 import { type NativeCandidate, probeAddon, refusal } from './probeAddon';
-import { runProbe } from './runProbe';
 import { startTensorFlow } from './tensorFlow';
 import {
   installedLibraries,

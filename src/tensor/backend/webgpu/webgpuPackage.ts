@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { engineFolder } from './tensorFlowLibraries';
+import { engineFolder } from '../native/tensorFlowLibraries';
 
 /** The package `webgpu` (Dawn for Node) on this machine. */
 export interface WebgpuPackage {

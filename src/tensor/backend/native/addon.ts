@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { packageRoot } from '../../base/packageRoot';
+import { packageRoot } from '../../../base/packageRoot';
 
 /** A value of an op's attribute, as the addon takes it. */
 export interface OpAttribute {

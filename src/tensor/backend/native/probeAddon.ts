@@ -1,6 +1,6 @@
+import type { EngineCandidate } from '../candidate';
+import { runProbe } from '../runProbe';
 import { type AddonDevice, addonFile, configProto, type LoadedTensorFlow } from './addon';
-import type { EngineCandidate } from './candidate';
-import { runProbe } from './runProbe';
 import type { TensorFlowLibraries } from './tensorFlowLibraries';
 
 /** A package that was found, and what the probe said of it. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { fusedMatMul } from '../fused';
+import { fusedMatMul } from '../../fused';
 import { DATA_TYPES } from './dataTypes';
 
 // Kernels of @tensorflow/tfjs-node-gpu that ours replace.

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { Problem } from '../../base/problem';
+import { Problem } from '../../../base/problem';
 
 /** What is used of the backend and of its device. */
 interface Device {

@@ -1,7 +1,7 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { ReadWhileRecording } from './recording';
+import { ReadWhileRecording } from '../recording';
 import type { Work } from './wasmCompute';
 import type { JobName } from './wasmJobs';
 

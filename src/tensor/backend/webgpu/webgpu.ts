@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
-import { Problem } from '../../base/problem';
-import type { EngineCandidate } from './candidate';
-import { runProbe } from './runProbe';
+import { Problem } from '../../../base/problem';
+import type { EngineCandidate } from '../candidate';
+import { runProbe } from '../runProbe';
 import { guardDevice } from './webgpuGuard';
 import { mendWebgpuKernels } from './webgpuKernels';
 import { webgpuFolder, webgpuIn } from './webgpuPackage';

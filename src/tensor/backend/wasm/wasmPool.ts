@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { packageRoot } from '../../base/packageRoot';
+import { packageRoot } from '../../../base/packageRoot';
 import { JOB_BYTES, type Job, writeJob } from './wasmJobs';
 
 interface Functions {
