@@ -110,51 +110,81 @@ function problemText(problem: RunView['problems'][number]): HTMLElement {
   );
 }
 
-/** Name, status, progress, facts, actions and problems of the run. */
-export function header(view: RunView, context: RunContext): HTMLElement {
-  const status = shownStatus(view, context);
-  const { started } = view;
-  const actions: HTMLElement[] = [];
-  if (context.live && context.trusted && (status === 'running' || status === 'waiting'))
-    actions.push(button(t('Stop'), () => send({ t: 'stop' })));
-  if (!context.live && context.trusted && status !== 'finished')
-    actions.push(button(t('Resume'), () => send({ t: 'resume' }), 'primary'));
-  if (status === 'finished') actions.push(button(t('Show Report'), () => send({ t: 'report' }), 'primary'));
-  actions.push(button(t('Show Log'), () => send({ t: 'log' })));
-  return element(
-    'header',
-    {},
-    element(
-      'div',
-      { class: 'title' },
-      element('h1', {}, started?.experiment ?? context.experiment),
-      element(
-        'span',
-        { class: `status ${status}` },
-        svgElement(
-          'svg',
-          { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': true },
-          svgElement('path', { d: SHAPES[status] }),
-        ),
-        statusText(status),
+interface Action {
+  text: string;
+  run(): void;
+  primary?: boolean;
+}
+
+function actionsOf(status: ShownStatus, { live, trusted }: RunContext): Action[] {
+  return [
+    ...(live && trusted && (status === 'running' || status === 'waiting')
+      ? [{ text: t('Stop'), run: () => send({ t: 'stop' }) }]
+      : []),
+    ...(!live && trusted && status !== 'finished'
+      ? [{ text: t('Resume'), run: () => send({ t: 'resume' }), primary: true }]
+      : []),
+    ...(status === 'finished' ? [{ text: t('Show Report'), run: () => send({ t: 'report' }), primary: true }] : []),
+    { text: t('Show Log'), run: () => send({ t: 'log' }) },
+  ];
+}
+
+/**
+ * Name, status, progress, facts, actions and problems of the run. The buttons stay the same elements while they offer the same: with many
+ * steps a second nobody could press one that is made anew with each.
+ */
+export function header(): { element: HTMLElement; update(view: RunView, context: RunContext): void } {
+  const name = element('h1', {});
+  const state = element('span', {});
+  const actions = element('span', { class: 'actions' });
+  const rest = element('div', {});
+  let offered = '';
+
+  function offer(list: readonly Action[]): void {
+    const texts = list.map(({ text }) => text);
+    if (offered === texts.join('\n')) return;
+    offered = texts.join('\n');
+    // the keyboard stays where it was
+    const focused = actions.contains(document.activeElement) ? document.activeElement?.textContent : undefined;
+    const buttons = list.map(({ text, run, primary }) => button(text, run, primary ? 'primary' : 'secondary'));
+    actions.replaceChildren(...buttons);
+    buttons[focused ? texts.indexOf(focused) : -1]?.focus();
+  }
+
+  function update(view: RunView, context: RunContext): void {
+    const status = shownStatus(view, context);
+    const { started } = view;
+    name.textContent = started?.experiment ?? context.experiment;
+    state.className = `status ${status}`;
+    state.replaceChildren(
+      svgElement(
+        'svg',
+        { viewBox: '0 0 16 16', width: 14, height: 14, 'aria-hidden': true },
+        svgElement('path', { d: SHAPES[status] }),
       ),
-      element('span', { class: 'actions' }, ...actions),
-    ),
-    progressOf(view, status, context),
-    element(
-      'dl',
-      { class: 'facts' },
-      ...fact(t('Method'), started?.method.toUpperCase()),
-      ...fact(t('Model'), started?.model),
-      ...fact(t('Engine'), view.engine),
-      ...fact(t('Device'), view.device),
-      ...fact(t('Threads'), view.threads ?? started?.threads),
-      ...fact(t('Seed'), started?.seed),
-      ...fact(t('Time per step'), view.secondsPerStep === undefined ? undefined : duration1(view.secondsPerStep)),
-      ...fact(t('Run'), started?.runId ?? context.runId),
-    ),
-    view.problems.length > 0 && element('ul', { class: 'problems' }, ...view.problems.map(problemText)),
-  );
+      statusText(status),
+    );
+    offer(actionsOf(status, context));
+    rest.replaceChildren(
+      progressOf(view, status, context),
+      element(
+        'dl',
+        { class: 'facts' },
+        ...fact(t('Method'), started?.method.toUpperCase()),
+        ...fact(t('Model'), started?.model),
+        ...fact(t('Engine'), view.engine),
+        ...fact(t('Device'), view.device),
+        ...fact(t('Threads'), view.threads ?? started?.threads),
+        ...fact(t('Seed'), started?.seed),
+        ...fact(t('Time per step'), view.secondsPerStep === undefined ? undefined : duration1(view.secondsPerStep)),
+        ...fact(t('Run'), started?.runId ?? context.runId),
+      ),
+      ...(view.problems.length > 0 ? [element('ul', { class: 'problems' }, ...view.problems.map(problemText))] : []),
+    );
+  }
+
+  const title = element('div', { class: 'title' }, name, state, actions);
+  return { element: element('header', {}, title, rest), update };
 }
 
 function duration1(seconds: number): string {

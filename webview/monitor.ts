@@ -14,18 +14,18 @@ import { readTranslations, t } from './text';
 import { onThemeChange } from './theme';
 
 // A monitor shows one run. The host sends the whole view once, then records as they come; this page folds them with the same reducer as
-// everybody else, and draws at most once per frame.
+// everybody else, and draws a few times a second however many come.
 
-const SPEAK_EVERY = 10_000;
+const [SPEAK_EVERY, DRAW_EVERY] = [10_000, 200];
 
 function start(root: HTMLElement): void {
   let view: RunView | undefined;
   let context: RunContext | undefined;
   let drawn: Partial<{ rates: RunView['rates']; samples: RunView['samples']; context: RunContext }> = {};
   let due = false;
-  let spokenAt = 0;
+  let [spokenAt, drawnAt] = [0, 0];
 
-  const top = element('div', {});
+  const top = header();
   const rates = element('section', { 'aria-label': t('Before and after') });
   const curves = charts();
   const outputs = samples();
@@ -33,7 +33,7 @@ function start(root: HTMLElement): void {
   const live = element('p', { class: 'hidden', role: 'status' });
   root.replaceChildren(
     live,
-    top,
+    top.element,
     rates,
     element('section', { class: 'charts', 'aria-label': t('Curves') }, ...curves.elements),
     outputs.element,
@@ -46,20 +46,11 @@ function start(root: HTMLElement): void {
     live.textContent = text;
   }
 
-  /** Keeps the keyboard where it was: the header is made anew with every step. */
-  function drawHeader(now: RunView, about: RunContext): void {
-    const focused = top.contains(document.activeElement) ? document.activeElement?.textContent : undefined;
-    top.replaceChildren(header(now, about));
-    if (focused) {
-      const same = [...top.querySelectorAll<HTMLElement>('vscode-button')].find((it) => it.textContent === focused);
-      same?.focus();
-    }
-  }
-
   function draw(): void {
     due = false;
+    drawnAt = performance.now();
     if (!view || !context) return;
-    drawHeader(view, context);
+    top.update(view, context);
     if (drawn.rates !== view.rates || drawn.samples !== view.samples)
       rates.replaceChildren(
         element('h2', {}, t('Before and after')),
@@ -82,7 +73,7 @@ function start(root: HTMLElement): void {
   function schedule(): void {
     if (due) return;
     due = true;
-    requestAnimationFrame(draw);
+    setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnAt + DRAW_EVERY - performance.now()));
   }
 
   onThemeChange(() => curves.restyle());

@@ -169,7 +169,8 @@ function newestRun() {
 }
 
 async function stopAndResume() {
-  shorten(file, 400, false);
+  // more steps than it will come to before it is stopped
+  shorten(file, 20_000, false);
   await page
     .getByRole('treeitem', { name: /cat\.sparring\.yaml/ })
     .first()
