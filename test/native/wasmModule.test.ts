@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
-import { JOBS } from '../../src/tensor/backend/wasm/wasmJobs';
+import { COMPARISONS, JOBS, NUMBERS, PAIRS } from '../../src/tensor/backend/wasm/wasmJobs';
 import { kernelFiles } from '../../src/tensor/backend/wasm/wasmPool';
 
 const native = join(__dirname, '..', '..', 'native');
@@ -17,12 +17,14 @@ for (const file of kernelFiles())
     assert.ok(bytes.endsWith(`sources${hash}`), 'run "npm run build:wasm" (docs/engines.md) and commit what it gives');
   });
 
-test('ops and arguments have the order in which the kernels read them', () => {
+test('what the kernels are told by number stands in one order on both sides', () => {
   const source = readFileSync(join(native, 'src', 'wasm', 'kernels.cc'), 'utf8');
-  const listed = /enum Op \{([^}]*)\}/.exec(source)?.[1] ?? '';
-  const ops = [...listed.matchAll(/k(\w+),/g)].map(([, op = '']) => op);
-  assert.deepEqual(
-    ops.map((op) => op.toLowerCase()),
-    Object.keys(JOBS).map((op) => op.toLowerCase()),
-  );
+  const names = (list: string) => {
+    const listed = new RegExp(`enum ${list} \\{([^}]*)\\}`).exec(source)?.[1] ?? '';
+    return [...listed.matchAll(/k(\w+)/g)].map(([, name = '']) => name[0]?.toLowerCase() + name.slice(1));
+  };
+  assert.deepEqual(names('Op'), Object.keys(JOBS));
+  assert.deepEqual(names('Numbers'), [...NUMBERS]);
+  assert.deepEqual(names('PairsOfNumbers'), [...PAIRS]);
+  assert.deepEqual(names('Comparisons'), [...COMPARISONS]);
 });

@@ -45,6 +45,11 @@ enum Op {
   kSequences,
 };
 
+// What is computed of a number, of two, and by a comparison of two; numbered as above.
+enum Numbers { kNeg, kSquare, kSqrt, kSign, kAbs, kRsqrt, kSin, kCos, kFromInteger, kFromBool, kNot, kSame, kExp, kSigmoid, kTanh, kErf };
+enum PairsOfNumbers { kAdd, kSubtract, kMultiply, kDivide, kLarger, kSmaller, kSquaredDifference };
+enum Comparisons { kAtLeast, kAbove, kAtMost, kBelow };
+
 // Memory that the threads of a job use as they like.
 struct Rooms {
   char* all;
@@ -212,39 +217,39 @@ struct Sequences {
 
 EVERY_PROCESSOR void pairs(const Pairs& p, Index from, Index to) {
   switch (p.kind) {
-    case 0: return elements::pairs(p.of, from, to, [](float a, float b) { return a + b; });
-    case 1: return elements::pairs(p.of, from, to, [](float a, float b) { return a - b; });
-    case 2: return elements::pairs(p.of, from, to, [](float a, float b) { return a * b; });
-    case 3: return elements::pairs(p.of, from, to, [](float a, float b) { return a / b; });
-    case 4: return elements::pairs(p.of, from, to, [](float a, float b) { return a > b || a != a ? a : b; });
-    case 5: return elements::pairs(p.of, from, to, [](float a, float b) { return a < b || a != a ? a : b; });
-    case 6: return elements::pairs(p.of, from, to, [](float a, float b) { return (a - b) * (a - b); });
+    case kAdd: return elements::pairs(p.of, from, to, [](float a, float b) { return a + b; });
+    case kSubtract: return elements::pairs(p.of, from, to, [](float a, float b) { return a - b; });
+    case kMultiply: return elements::pairs(p.of, from, to, [](float a, float b) { return a * b; });
+    case kDivide: return elements::pairs(p.of, from, to, [](float a, float b) { return a / b; });
+    case kLarger: return elements::pairs(p.of, from, to, [](float a, float b) { return a > b || a != a ? a : b; });
+    case kSmaller: return elements::pairs(p.of, from, to, [](float a, float b) { return a < b || a != a ? a : b; });
+    case kSquaredDifference: return elements::pairs(p.of, from, to, [](float a, float b) { return (a - b) * (a - b); });
   }
 }
 
 EVERY_PROCESSOR void each(const Each& e, Index from, Index to) {
   const float* x = static_cast<const float*>(e.x);
   switch (e.kind) {
-    case 0: return elements::each(x, e.y, from, to, [](float a) { return -a; });
-    case 1: return elements::each(x, e.y, from, to, [](float a) { return a * a; });
-    case 2: return elements::each(x, e.y, from, to, [](float a) { return math::root(a); });
-    case 3: return elements::each(x, e.y, from, to, [](float a) { return a > 0 ? 1.0f : (a < 0 ? -1.0f : (a == 0 ? 0.0f : a)); });
-    case 4: return elements::each(x, e.y, from, to, [](float a) { return __builtin_fabsf(a); });
-    case 5: return elements::each(x, e.y, from, to, [](float a) { return 1.0f / math::root(a); });
-    case 6: return elements::each(x, e.y, from, to, [](float a) { return elements::wave(a, 0); });
-    case 7: return elements::each(x, e.y, from, to, [](float a) { return elements::wave(a, 1); });
-    case 8:
+    case kNeg: return elements::each(x, e.y, from, to, [](float a) { return -a; });
+    case kSquare: return elements::each(x, e.y, from, to, [](float a) { return a * a; });
+    case kSqrt: return elements::each(x, e.y, from, to, [](float a) { return math::root(a); });
+    case kSign: return elements::each(x, e.y, from, to, [](float a) { return a > 0 ? 1.0f : (a < 0 ? -1.0f : (a == 0 ? 0.0f : a)); });
+    case kAbs: return elements::each(x, e.y, from, to, [](float a) { return __builtin_fabsf(a); });
+    case kRsqrt: return elements::each(x, e.y, from, to, [](float a) { return 1.0f / math::root(a); });
+    case kSin: return elements::each(x, e.y, from, to, [](float a) { return elements::wave(a, 0); });
+    case kCos: return elements::each(x, e.y, from, to, [](float a) { return elements::wave(a, 1); });
+    case kFromInteger:
       for (Index i = from; i < to; i++) e.y[i] = static_cast<float>(static_cast<const int32_t*>(e.x)[i]);
       return;
-    case 9:
+    case kFromBool:
       for (Index i = from; i < to; i++) e.y[i] = static_cast<const uint8_t*>(e.x)[i];
       return;
-    case 12: return elements::each(x, e.y, from, to, [](float a) { return math::exponential(a); });
-    case 13: return elements::each(x, e.y, from, to, [](float a) { return 1.0f / (1.0f + math::exponential(-a)); });
-    case 14: return elements::each(x, e.y, from, to, [](float a) { return elements::tangent(a); });
-    case 15: return elements::each(x, e.y, from, to, [](float a) { return elements::errorFunction(a); });
-    case 11: return elements::each(x, e.y, from, to, [](float a) { return a; });
-    case 10:
+    case kExp: return elements::each(x, e.y, from, to, [](float a) { return math::exponential(a); });
+    case kSigmoid: return elements::each(x, e.y, from, to, [](float a) { return 1.0f / (1.0f + math::exponential(-a)); });
+    case kTanh: return elements::each(x, e.y, from, to, [](float a) { return elements::tangent(a); });
+    case kErf: return elements::each(x, e.y, from, to, [](float a) { return elements::errorFunction(a); });
+    case kSame: return elements::each(x, e.y, from, to, [](float a) { return a; });
+    case kNot:
       for (Index i = from; i < to; i++) reinterpret_cast<uint8_t*>(e.y)[i] = static_cast<const uint8_t*>(e.x)[i] == 0 ? 1 : 0;
       return;
   }
@@ -252,9 +257,9 @@ EVERY_PROCESSOR void each(const Each& e, Index from, Index to) {
 
 INLINE bool compared(Index kind, float a, float b) {
   switch (kind) {
-    case 0: return a >= b;
-    case 1: return a > b;
-    case 2: return a <= b;
+    case kAtLeast: return a >= b;
+    case kAbove: return a > b;
+    case kAtMost: return a <= b;
     default: return a < b;
   }
 }

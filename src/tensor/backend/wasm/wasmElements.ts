@@ -2,13 +2,15 @@ import type { NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { WasmCompute } from './wasmCompute';
 import { COPY_KERNELS } from './wasmCopies';
+import { COMPARISONS, NUMBERS, PAIRS } from './wasmJobs';
 import type { Kernels } from './wasmKernels';
 import { broadcast, LIGHT, outerStrides, sizeOf, walk } from './wasmStrides';
 
 // TensorFlow.js's ops on numbers, sums and copies by our own kernels (native/src/compute/elements.h), on threads, and so that they can be recorded.
 // Each answers undefined to what it cannot do, which is left to the package.
 
-function pairs(kind: number) {
+function pairs(name: (typeof PAIRS)[number]) {
+  const kind = PAIRS.indexOf(name);
   return (compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
     if (a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
     const shape = tf.backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
@@ -33,16 +35,23 @@ function pairs(kind: number) {
 }
 
 const each =
-  (kind: number, from: tf.DataType = 'float32', to: tf.DataType = 'float32') =>
+  (name: (typeof NUMBERS)[number], from: tf.DataType = 'float32', to: tf.DataType = 'float32') =>
   (compute: WasmCompute, { x }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
     if (x?.dtype !== from) return undefined;
     const count = sizeOf(x);
     const outputs = { y: { shape: x.shape, dtype: to } };
-    return compute.run({ op: 'each', inputs: { x }, outputs, numbers: { kind }, count, cost: LIGHT * count })[0];
+    return compute.run({
+      op: 'each',
+      inputs: { x },
+      outputs,
+      numbers: { kind: NUMBERS.indexOf(name) },
+      count,
+      cost: LIGHT * count,
+    })[0];
   };
 
 const compare =
-  (kind: number) =>
+  (name: (typeof COMPARISONS)[number]) =>
   (compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
     if (a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
     const shape = tf.backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
@@ -54,7 +63,7 @@ const compare =
       op: 'compare',
       inputs: { a, b },
       outputs,
-      numbers: { aEach, bEach, kind },
+      numbers: { aEach, bEach, kind: COMPARISONS.indexOf(name) },
       count,
       cost: LIGHT * count,
     })[0];
@@ -104,8 +113,8 @@ const sums =
 function power(compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined {
   if (a?.dtype !== 'float32' || !b || sizeOf(b) !== 1 || compute.recorder.has(b)) return undefined;
   if (compute.backend.readSync(b.dataId)[0] !== 1.5) return undefined;
-  const root = each(2)(compute, { x: a }) as TensorInfo;
-  const found = pairs(2)(compute, { a, b: root });
+  const root = each('sqrt')(compute, { x: a }) as TensorInfo;
+  const found = pairs('multiply')(compute, { a, b: root });
   compute.backend.disposeData(root.dataId);
   return found;
 }
@@ -133,8 +142,8 @@ function softmax(
 function addN(compute: WasmCompute, inputs: { [name: string]: TensorInfo }): TensorInfo | undefined {
   const [first, second, ...rest] = Object.values(inputs);
   if (first?.dtype !== 'float32') return undefined;
-  if (!second) return each(11)(compute, { x: first });
-  const add = pairs(0);
+  if (!second) return each('same')(compute, { x: first });
+  const add = pairs('add');
   let sum = add(compute, { a: first, b: second });
   for (const b of rest) {
     if (!sum) return undefined;
@@ -147,36 +156,38 @@ function addN(compute: WasmCompute, inputs: { [name: string]: TensorInfo }): Ten
 
 export const ELEMENT_KERNELS: Kernels = {
   ...COPY_KERNELS,
-  Add: pairs(0),
-  Sub: pairs(1),
-  Multiply: pairs(2),
-  RealDiv: pairs(3),
-  Maximum: pairs(4),
-  Minimum: pairs(5),
-  SquaredDifference: pairs(6),
+  Add: pairs('add'),
+  Sub: pairs('subtract'),
+  Multiply: pairs('multiply'),
+  RealDiv: pairs('divide'),
+  Maximum: pairs('larger'),
+  Minimum: pairs('smaller'),
+  SquaredDifference: pairs('squaredDifference'),
   Pow: power,
-  Neg: each(0),
-  Square: each(1),
-  Sqrt: each(2),
-  Sign: each(3),
-  Abs: each(4),
-  Rsqrt: each(5),
-  Sin: each(6),
-  Cos: each(7),
-  Exp: each(12),
-  Sigmoid: each(13),
-  Tanh: each(14),
-  Erf: each(15),
-  LogicalNot: each(10, 'bool', 'bool'),
+  Neg: each('neg'),
+  Square: each('square'),
+  Sqrt: each('sqrt'),
+  Sign: each('sign'),
+  Abs: each('abs'),
+  Rsqrt: each('rsqrt'),
+  Sin: each('sin'),
+  Cos: each('cos'),
+  Exp: each('exp'),
+  Sigmoid: each('sigmoid'),
+  Tanh: each('tanh'),
+  Erf: each('erf'),
+  LogicalNot: each('not', 'bool', 'bool'),
   Cast: (compute, { x, ...rest }, attrs) => {
-    if (x && attrs['dtype'] === 'float32' && x.dtype === 'int32') return each(8, 'int32')(compute, { x, ...rest });
-    if (x && attrs['dtype'] === 'float32' && x.dtype === 'bool') return each(9, 'bool')(compute, { x, ...rest });
+    if (x && attrs['dtype'] === 'float32' && x.dtype === 'int32')
+      return each('fromInteger', 'int32')(compute, { x, ...rest });
+    if (x && attrs['dtype'] === 'float32' && x.dtype === 'bool')
+      return each('fromBool', 'bool')(compute, { x, ...rest });
     return undefined;
   },
-  GreaterEqual: compare(0),
-  Greater: compare(1),
-  LessEqual: compare(2),
-  Less: compare(3),
+  GreaterEqual: compare('atLeast'),
+  Greater: compare('above'),
+  LessEqual: compare('atMost'),
+  Less: compare('below'),
   Select: select,
   Sum: sums(false),
   Mean: sums(true),

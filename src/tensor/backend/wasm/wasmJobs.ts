@@ -48,6 +48,28 @@ export const JOBS = {
   sequences: ['ranges'],
 } as const satisfies { [op: string]: readonly string[] };
 
+/** What is computed of a number, of two, and by a comparison of two, in the kernels' order. */
+export const NUMBERS = [
+  'neg',
+  'square',
+  'sqrt',
+  'sign',
+  'abs',
+  'rsqrt',
+  'sin',
+  'cos',
+  'fromInteger',
+  'fromBool',
+  'not',
+  'same',
+  'exp',
+  'sigmoid',
+  'tanh',
+  'erf',
+] as const;
+export const PAIRS = ['add', 'subtract', 'multiply', 'divide', 'larger', 'smaller', 'squaredDifference'] as const;
+export const COMPARISONS = ['atLeast', 'above', 'atMost', 'below'] as const;
+
 export type JobName = keyof typeof JOBS;
 
 /** Addresses and sizes; what is left out is 0, an address that is none. */
@@ -60,7 +82,7 @@ export interface Job {
   cost: number;
 }
 
-const NUMBERS = new Map(Object.keys(JOBS).map((op, i) => [op, i]));
+const OPS = new Map(Object.keys(JOBS).map((op, i) => [op, i]));
 /** Op, count, rows of a part, where the threads' room is told; then the arguments. */
 const HEADER = 4;
 export const JOB_BYTES = (HEADER + 24) * 4;
@@ -76,7 +98,7 @@ export function writeJob(
   { op, args, count }: Job,
   { each, rooms }: { each: number; rooms: number },
 ): void {
-  integers[start] = NUMBERS.get(op) as number;
+  integers[start] = OPS.get(op) as number;
   integers[start + 1] = count;
   integers[start + 2] = each;
   integers[start + 3] = rooms;
