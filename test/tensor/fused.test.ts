@@ -333,6 +333,29 @@ forEachEngine((check) => {
     tf.dispose([scores, mask, holes]);
   });
 
+  only('what is no number stays none: a model that has diverged is not hidden', async () => {
+    await tidyAsync(async () => {
+      const logits = tf.tensor2d([1, Number.NaN, 3, 1, Number.POSITIVE_INFINITY, 3, 1, 2, 3], [3, 3]);
+      const logProbs = await fused.fusedTargetLogProbs(logits, tf.tensor1d([0, 0, 0], 'int32')).data();
+      assert.deepEqual([...logProbs].map(Number.isFinite), [false, false, true]);
+      const rows = [wave([3, 4], 1), wave([3, 4], 2), wave([3, 4], 3)] as tf.Tensor2D[] as [
+        tf.Tensor2D,
+        tf.Tensor2D,
+        tf.Tensor2D,
+      ];
+      const broken = tf.mul(rows[0], tf.tensor2d([1, Number.NaN, 1], [3, 1])) as tf.Tensor2D;
+      const table = tf.zeros([1, 3, 4]) as tf.Tensor3D;
+      const layout = { batch: 1, heads: 1, keyValueHeads: 1, headDim: 4, rotary: 0, scale: 1 };
+      const visible = { window: 0, holes: tf.zeros([1, 2], 'int32') as tf.Tensor2D };
+      const attend = (q: tf.Tensor2D) =>
+        fused.fusedAttention({ q, k: rows[1], v: rows[2] }, { cos: table, sin: table }, layout, visible);
+      const finite = async (x: tf.Tensor) => [...(await x.data())].map(Number.isFinite);
+      assert.deepEqual((await finite(attend(broken))).slice(4, 8), [false, false, false, false]);
+      const back = tf.grad((q: tf.Tensor) => attend(q as tf.Tensor2D))(broken);
+      assert.deepEqual((await finite(back)).slice(4, 8), [false, false, false, false]);
+    });
+  });
+
   only('what does not fit is an error that names the op, run at once or recorded', async () => {
     const [x, w] = [wave([2, 3], 1), wave([4], 1)];
     assert.throws(() => fused.rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 0), /SparringRmsNorm takes rows/);

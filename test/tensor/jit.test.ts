@@ -100,6 +100,25 @@ forEachEngine((check) => {
     freeCompiled(owner);
   });
 
+  check('a function that is refused inside a gradient leaves no tensor behind', async () => {
+    const owner = {};
+    const x = tf.tensor1d([3, 4]);
+    const reads = (y: tf.Tensor) => (tf.getBackend() === 'webgpu' ? 1 : (y.dataSync()[0] ?? 0));
+    const work = (args: { x: tf.Tensor }) => ({
+      g: tf.tidy(() =>
+        tf.grad((own: tf.Tensor) => {
+          const y = tf.square(tf.exp(own));
+          return tf.mul(y, reads(y));
+        })(args.x),
+      ),
+    });
+    const before = tf.memory().numTensors;
+    for (let i = 0; i < 3; i++) tf.dispose(jit(owner, 'refused', { x }, work));
+    assert.equal(tf.memory().numTensors, before);
+    freeCompiled(owner);
+    x.dispose();
+  });
+
   check('what is made outside the recording lives on; what is captured is kept', async () => {
     const owner = {};
     let constant: tf.Tensor | undefined;

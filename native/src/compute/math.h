@@ -56,7 +56,9 @@ INLINE float exponential(float x) {
 }
 
 // log(x) of a sum of exponentials, x at least the smallest normal number, rounded from a double: log(2^e m) = e log 2 + 2 artanh((m - 1) / (m + 1)).
+// Infinite or no number: as it is.
 INLINE float logarithm(float x) {
+  if (!(x - x == 0.0f)) return x;
   int32_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
   // m within 1 / sqrt(2) .. sqrt(2)
