@@ -1,21 +1,21 @@
-import type { NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { WasmCompute } from './wasmCompute';
-import type { Kernels } from './wasmKernels';
-import { broadcast, LIGHT, outerStrides, sizeOf, strides, walk } from './wasmStrides';
+import type { Kernels, OwnKernel } from './wasmKernels';
+import { broadcast, type Layout, LIGHT, outerStrides, sizeOf, strides, walk, whole } from './wasmStrides';
 
 // TensorFlow.js's ops that only move numbers.
 
-/** Copies numbers of x, from `xFirst` on with these strides, over `shape` to those of y. False where that has too many dimensions. */
+/** Copies numbers of x from one layout to another in y, over `shape`, of four dimensions at most. */
 function copy(
   compute: WasmCompute,
   { x, y, shape }: { x: TensorInfo; y: TensorInfo; shape: readonly number[] },
-  from: { first: number; strides: readonly number[] },
-  to: { first: number; strides: readonly number[] },
-): boolean {
+  from: Layout,
+  to: Layout,
+): void {
   const way = walk(shape, [from.strides, to.strides]);
   const [read, written] = way?.strides ?? [];
-  if (!way || !read || !written) return false;
+  if (!way || !read || !written) throw new Error(`a copy over ${shape.length} dimensions`);
   const { inner, second, third, rows } = way;
   compute.run({
     op: 'copies',
@@ -29,37 +29,28 @@ function copy(
     count: rows,
     cost: LIGHT * rows * inner,
   });
-  return true;
 }
 
-const wide = ({ dtype }: TensorInfo): boolean => dtype === 'float32' || dtype === 'int32';
+/** A new tensor of numbers of x, which are there in this layout. */
+function taken(compute: WasmCompute, x: TensorInfo, from: Layout, shape: readonly number[]): TensorInfo {
+  const y = compute.output([x], shape, x.dtype);
+  copy(compute, { x, y, shape }, from, whole(shape));
+  return y;
+}
+
+/** What can be copied number by number of four bytes. */
+const plain = (x: TensorInfo | undefined): x is TensorInfo =>
+  (x?.dtype === 'float32' || x?.dtype === 'int32') && x.shape.length <= 4;
 const offset = (begin: readonly number[], own: readonly number[]): number =>
   begin.reduce((sum, at, i) => sum + at * (own[i] as number), 0);
 
-function part(
-  compute: WasmCompute,
-  x: TensorInfo,
-  begin: readonly number[],
-  shape: readonly number[],
-): TensorInfo | undefined {
-  const y = compute.output([x], shape, x.dtype);
+const part = (compute: WasmCompute, x: TensorInfo, begin: readonly number[], shape: readonly number[]): TensorInfo => {
   const own = strides(x.shape);
-  return copy(
-    compute,
-    { x, y, shape },
-    { first: offset(begin, own), strides: own },
-    { first: 0, strides: strides(shape) },
-  )
-    ? y
-    : undefined;
-}
+  return taken(compute, x, { first: offset(begin, own), strides: own }, shape);
+};
 
-function slice(
-  compute: WasmCompute,
-  { x }: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo | undefined {
-  if (!x || !wide(x) || x.shape.length > 4) return undefined;
+const slice: OwnKernel = (compute, { x }, attrs) => {
+  if (!plain(x)) return undefined;
   const [begin = [], size = []] = tf.slice_util.parseSliceParams(
     x as tf.Tensor,
     attrs['begin'] as number[],
@@ -67,37 +58,25 @@ function slice(
   );
   tf.slice_util.assertParamsValid(x as tf.Tensor, begin, size);
   return part(compute, x, begin, size);
-}
+};
 
-function split(
-  compute: WasmCompute,
-  { x }: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo[] | undefined {
-  if (!x || !wide(x) || x.shape.length > 4) return undefined;
+const split: OwnKernel = (compute, { x }, attrs) => {
+  if (!plain(x)) return undefined;
   const axis = tf.util.parseAxisParam(attrs['axis'] as number, [...x.shape])[0] as number;
   const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, attrs['numOrSizeSplits'] as number[], axis);
   let at = 0;
   return sizes.map((size) => {
     const begin = x.shape.map((_, i) => (i === axis ? at : 0));
     at += size;
-    return part(
-      compute,
-      x,
-      begin,
-      x.shape.map((all, i) => (i === axis ? size : all)),
-    ) as TensorInfo;
+    const shape = x.shape.map((all, i) => (i === axis ? size : all));
+    return part(compute, x, begin, shape);
   });
-}
+};
 
-function concat(
-  compute: WasmCompute,
-  inputs: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo | undefined {
+const concat: OwnKernel = (compute, inputs, attrs) => {
   const all = Object.values(inputs);
   const [one] = all;
-  if (!one || !wide(one) || one.shape.length > 4 || all.some(({ dtype }) => dtype !== one.dtype)) return undefined;
+  if (!plain(one) || all.some(({ dtype }) => dtype !== one.dtype)) return undefined;
   const axis = tf.util.parseAxisParam(attrs['axis'] as number, [...one.shape])[0] as number;
   const shape = tf.backend_util.computeOutShape(
     all.map((it) => [...it.shape]),
@@ -107,18 +86,14 @@ function concat(
   const own = strides(shape);
   let at = 0;
   for (const x of all) {
-    copy(
-      compute,
-      { x, y, shape: x.shape },
-      { first: 0, strides: strides(x.shape) },
-      { first: at * (own[axis] as number), strides: own },
-    );
+    const to = { first: at * (own[axis] as number), strides: own };
+    copy(compute, { x, y, shape: x.shape }, whole(x.shape), to);
     at += x.shape[axis] as number;
   }
   return y;
-}
+};
 
-function pad(compute: WasmCompute, { x }: { [name: string]: TensorInfo }, attrs: NamedAttrMap): TensorInfo | undefined {
+const pad: OwnKernel = (compute, { x }, attrs) => {
   const paddings = attrs['paddings'] as unknown as [number, number][];
   if (x?.dtype !== 'float32' || x.shape.length > 4) return undefined;
   const shape = x.shape.map((size, i) => size + (paddings[i]?.[0] ?? 0) + (paddings[i]?.[1] ?? 0));
@@ -131,51 +106,29 @@ function pad(compute: WasmCompute, { x }: { [name: string]: TensorInfo }, attrs:
     paddings.map(([before]) => before),
     own,
   );
-  copy(compute, { x, y, shape: x.shape }, { first: 0, strides: strides(x.shape) }, { first, strides: own });
+  copy(compute, { x, y, shape: x.shape }, whole(x.shape), { first, strides: own });
   return y;
-}
+};
 
-function transpose(
-  compute: WasmCompute,
-  { x }: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo | undefined {
-  if (!x || !wide(x) || x.shape.length > 4) return undefined;
+const transpose: OwnKernel = (compute, { x }, attrs) => {
+  if (!plain(x)) return undefined;
   const order = attrs['perm'] as number[];
   const own = strides(x.shape);
   const shape = order.map((axis) => x.shape[axis] as number);
-  const y = compute.output([x], shape, x.dtype);
-  const turned = order.map((axis) => own[axis] as number);
-  copy(compute, { x, y, shape }, { first: 0, strides: turned }, { first: 0, strides: strides(shape) });
-  return y;
-}
+  return taken(compute, x, { first: 0, strides: order.map((axis) => own[axis] as number) }, shape);
+};
 
 /** Repeats what stands once; what is more is left to the package. */
-function tile(
-  compute: WasmCompute,
-  { x }: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo | undefined {
+const tile: OwnKernel = (compute, { x }, attrs) => {
   const times = attrs['reps'] as number[];
   if (!x || x.dtype === 'string' || x.shape.length > 4 || x.shape.some((size, i) => size !== 1 && times[i] !== 1))
     return undefined;
   const shape = x.shape.map((size, i) => size * (times[i] ?? 1));
-  const y = compute.output([x], shape, x.dtype);
-  copy(
-    compute,
-    { x, y, shape },
-    { first: 0, strides: broadcast(x.shape, shape) },
-    { first: 0, strides: strides(shape) },
-  );
-  return y;
-}
+  return taken(compute, x, { first: 0, strides: broadcast(x.shape, shape) }, shape);
+};
 
 /** Rows added at their places in zeros. */
-function scatter(
-  compute: WasmCompute,
-  { indices, updates }: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo | undefined {
+const scatter: OwnKernel = (compute, { indices, updates }, attrs) => {
   const [rows = 0, width = 0, ...more] = attrs['shape'] as number[];
   if (!indices || updates?.dtype !== 'float32' || updates.shape.length !== 2 || more.length > 0) return undefined;
   if (indices.dtype !== 'int32' || indices.shape.length !== 2 || indices.shape[1] !== 1) return undefined;
@@ -189,15 +142,17 @@ function scatter(
     cost: LIGHT * (rows + count) * width,
     check: { input: indices, wrong: placesWithin('scatterND', rows) },
   })[0];
-}
+};
 
 /** Rows of x [M, ...] at places [N] -> [N, ...]. */
-function gather(
-  compute: WasmCompute,
-  { x, indices }: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo | undefined {
-  if (!x || !wide(x) || indices?.dtype !== 'int32' || attrs['axis'] !== 0 || attrs['batchDims'] !== 0) return undefined;
+const gather: OwnKernel = (compute, { x, indices }, attrs) => {
+  if (
+    !(x?.dtype === 'float32' || x?.dtype === 'int32') ||
+    indices?.dtype !== 'int32' ||
+    attrs['axis'] !== 0 ||
+    attrs['batchDims'] !== 0
+  )
+    return undefined;
   const [rows = 0, ...rest] = x.shape;
   const [count, width] = [sizeOf(indices), tf.util.sizeFromShape(rest)];
   return compute.run({
@@ -209,7 +164,7 @@ function gather(
     cost: LIGHT * count * width,
     check: { input: indices, wrong: placesWithin('gather', rows) },
   })[0];
-}
+};
 
 const placesWithin =
   (op: string, end: number) =>

@@ -1,17 +1,16 @@
 import type { NamedAttrMap, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { WasmCompute } from './wasmCompute';
-import { COPY_KERNELS } from './wasmCopies';
 import { COMPARISONS, NUMBERS, PAIRS } from './wasmJobs';
-import type { Kernels } from './wasmKernels';
-import { broadcast, LIGHT, outerStrides, sizeOf, walk } from './wasmStrides';
+import type { Inputs, Kernels } from './wasmKernels';
+import { broadcast, LIGHT, outerStrides, POWERS, sizeOf, walk } from './wasmStrides';
 
-// TensorFlow.js's ops on numbers, sums and copies by our own kernels (native/src/compute/elements.h), on threads, and so that they can be recorded.
+// TensorFlow.js's ops on numbers and sums by our own kernels (native/src/compute/elements.h), on threads, and so that they can be recorded.
 // Each answers undefined to what it cannot do, which is left to the package.
 
-function pairs(name: (typeof PAIRS)[number]) {
-  const kind = PAIRS.indexOf(name);
-  return (compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
+const pairs =
+  (name: (typeof PAIRS)[number]) =>
+  (compute: WasmCompute, { a, b }: Inputs): TensorInfo | undefined => {
     if (a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
     const shape = tf.backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
     const way = walk(shape, [broadcast(a.shape, shape), broadcast(b.shape, shape)]);
@@ -19,24 +18,22 @@ function pairs(name: (typeof PAIRS)[number]) {
     if (!way || !left || !right) return undefined;
     const flat = way.rows === 1;
     const { inner, second, third, rows } = way;
-    const [made] = compute.run({
+    return compute.run({
       op: 'pairs',
       inputs: { a, b },
       outputs: { y: { shape } },
       numbers: {
         ...{ inner, second, third, flat: Number(flat), ...outerStrides('a', left), ...outerStrides('b', right) },
-        ...{ aEach: left.each, bEach: right.each, kind },
+        ...{ aEach: left.each, bEach: right.each, kind: PAIRS.indexOf(name) },
       },
       count: flat ? inner : rows,
       cost: LIGHT * rows * inner,
-    });
-    return made;
+    })[0];
   };
-}
 
 const each =
   (name: (typeof NUMBERS)[number], from: tf.DataType = 'float32', to: tf.DataType = 'float32') =>
-  (compute: WasmCompute, { x }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
+  (compute: WasmCompute, { x }: Inputs): TensorInfo | undefined => {
     if (x?.dtype !== from) return undefined;
     const count = sizeOf(x);
     const outputs = { y: { shape: x.shape, dtype: to } };
@@ -52,7 +49,7 @@ const each =
 
 const compare =
   (name: (typeof COMPARISONS)[number]) =>
-  (compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined => {
+  (compute: WasmCompute, { a, b }: Inputs): TensorInfo | undefined => {
     if (a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
     const shape = tf.backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
     const count = tf.util.sizeFromShape(shape);
@@ -69,10 +66,7 @@ const compare =
     })[0];
   };
 
-function select(
-  compute: WasmCompute,
-  { condition, t: a, e: b }: { [name: string]: TensorInfo },
-): TensorInfo | undefined {
+function select(compute: WasmCompute, { condition, t: a, e: b }: Inputs): TensorInfo | undefined {
   if (!condition || a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
   const same = [a, b].every(({ shape }) => tf.util.arraysEqual(shape, condition.shape));
   const count = sizeOf(a);
@@ -85,7 +79,7 @@ function select(
 /** Over axes that follow one another. */
 const sums =
   (mean: boolean) =>
-  (compute: WasmCompute, { x }: { [name: string]: TensorInfo }, attrs: NamedAttrMap): TensorInfo | undefined => {
+  (compute: WasmCompute, { x }: Inputs, attrs: NamedAttrMap): TensorInfo | undefined => {
     if (x?.dtype !== 'float32') return undefined;
     const axes = tf.util.parseAxisParam(attrs['axis'] as number[], [...x.shape]).sort((a, b) => a - b);
     const [first = 0] = axes;
@@ -110,7 +104,7 @@ const sums =
   };
 
 /** x^1.5 alone, which the gradient of 1 / sqrt(x) asks for. */
-function power(compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): TensorInfo | undefined {
+function power(compute: WasmCompute, { a, b }: Inputs): TensorInfo | undefined {
   if (a?.dtype !== 'float32' || !b || sizeOf(b) !== 1 || compute.recorder.has(b)) return undefined;
   if (compute.backend.readSync(b.dataId)[0] !== 1.5) return undefined;
   const root = each('sqrt')(compute, { x: a }) as TensorInfo;
@@ -119,12 +113,24 @@ function power(compute: WasmCompute, { a, b }: { [name: string]: TensorInfo }): 
   return found;
 }
 
+/** The same values under a new tensor: enough where nothing is computed, because values never change. */
+function reference({ backend }: WasmCompute, { x }: Inputs): TensorInfo | undefined {
+  if (!x) return undefined;
+  backend.incRef(x.dataId);
+  return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
+}
+
+/** To the type that is there, which every gradient of a product asks for, and to float32. */
+function cast(compute: WasmCompute, inputs: Inputs, attrs: NamedAttrMap): TensorInfo | undefined {
+  const from = inputs['x']?.dtype;
+  if (attrs['dtype'] === from) return reference(compute, inputs);
+  if (attrs['dtype'] !== 'float32') return undefined;
+  if (from === 'bool') return each('fromBool', 'bool')(compute, inputs);
+  return each('fromInteger', 'int32')(compute, inputs);
+}
+
 /** Over the last dimension. */
-function softmax(
-  compute: WasmCompute,
-  { logits: x }: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo | undefined {
+function softmax(compute: WasmCompute, { logits: x }: Inputs, attrs: NamedAttrMap): TensorInfo | undefined {
   if (x?.dtype !== 'float32' || attrs['dim'] !== x.shape.length - 1) return undefined;
   const width = x.shape.at(-1) ?? 1;
   const rows = sizeOf(x) / Math.max(1, width);
@@ -135,11 +141,11 @@ function softmax(
     // one query that sees all keys, and no hole
     numbers: { width, length: 1, past: width - 1, window: 0, holes: compute.pool.zeros, each: 2 ** 31 - 1 },
     count: rows,
-    cost: 4 * LIGHT * rows * width,
+    cost: POWERS * rows * width,
   })[0];
 }
 
-function addN(compute: WasmCompute, inputs: { [name: string]: TensorInfo }): TensorInfo | undefined {
+function addN(compute: WasmCompute, inputs: Inputs): TensorInfo | undefined {
   const [first, second, ...rest] = Object.values(inputs);
   if (first?.dtype !== 'float32') return undefined;
   if (!second) return each('same')(compute, { x: first });
@@ -155,7 +161,6 @@ function addN(compute: WasmCompute, inputs: { [name: string]: TensorInfo }): Ten
 }
 
 export const ELEMENT_KERNELS: Kernels = {
-  ...COPY_KERNELS,
   Add: pairs('add'),
   Sub: pairs('subtract'),
   Multiply: pairs('multiply'),
@@ -177,13 +182,8 @@ export const ELEMENT_KERNELS: Kernels = {
   Tanh: each('tanh'),
   Erf: each('erf'),
   LogicalNot: each('not', 'bool', 'bool'),
-  Cast: (compute, { x, ...rest }, attrs) => {
-    if (x && attrs['dtype'] === 'float32' && x.dtype === 'int32')
-      return each('fromInteger', 'int32')(compute, { x, ...rest });
-    if (x && attrs['dtype'] === 'float32' && x.dtype === 'bool')
-      return each('fromBool', 'bool')(compute, { x, ...rest });
-    return undefined;
-  },
+  Cast: cast,
+  Identity: reference,
   GreaterEqual: compare('atLeast'),
   Greater: compare('above'),
   LessEqual: compare('atMost'),

@@ -1,14 +1,15 @@
-import type { NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../../fused';
 import type { WasmCompute, Work } from './wasmCompute';
-import { PANEL } from './wasmKernels';
+import { type Inputs, PANEL } from './wasmKernels';
+import { LIGHT, POWERS } from './wasmStrides';
 
-// The fused ops of ../fused.ts on the WebAssembly engine, as native/src/fused has them on the native one.
+// The fused ops of ../../fused.ts on the WebAssembly engine, as native/src/fused has them on the native one.
 
 /** What an op is computed from. */
 interface Call {
-  inputs: { readonly [name: string]: TensorInfo };
+  inputs: Inputs;
   sizes: readonly number[];
   factor: number;
 }
@@ -27,9 +28,6 @@ const same = (a: readonly number[], b: readonly number[]): boolean => tf.util.ar
 /** Whether all of them have the first one's shape. */
 const alike = (call: Call, first: string, ...others: string[]): boolean =>
   others.every((name) => same(shapeOf(call, name), shapeOf(call, first)));
-
-/** Each number is worth so many multiply-adds. */
-const [LIGHT, POWERS] = [8, 32];
 
 /** Over rows [N, D]. */
 function byRows(
@@ -303,7 +301,7 @@ export function registerWasmFused(compute: WasmCompute): void {
       backendName: 'wasm',
       kernelFunc: ({ inputs, attrs }) => {
         const { sizes = [], factor = 0 } = (attrs ?? {}) as FusedAttributes;
-        const call: Call = { inputs: inputs as NamedTensorInfoMap as Call['inputs'], sizes, factor };
+        const call: Call = { inputs: inputs as Inputs, sizes, factor };
         const odd = sizes.find((size) => !(size >= 0 && size <= 2 ** 31 - 1));
         const wrong = odd === undefined ? op.misfit(call) : `was given the size ${odd}`;
         if (wrong) throw new Error(`${kernelName} ${wrong}`);

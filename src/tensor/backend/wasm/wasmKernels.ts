@@ -2,6 +2,7 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { WasmCompute } from './wasmCompute';
+import { COPY_KERNELS } from './wasmCopies';
 import { ELEMENT_KERNELS } from './wasmElements';
 
 type Kernel = (args: {
@@ -10,24 +11,27 @@ type Kernel = (args: {
   attrs: NamedAttrMap;
 }) => TensorInfo | TensorInfo[];
 
-/** Our own kernels by their names; what one cannot do it answers with undefined. */
+export interface Inputs {
+  readonly [name: string]: TensorInfo;
+}
+
+/** Undefined: it cannot do that, the package's is to. */
+export type OwnKernel = (
+  compute: WasmCompute,
+  inputs: Inputs,
+  attrs: NamedAttrMap,
+) => TensorInfo | TensorInfo[] | undefined;
+
+/** Our own kernels by their names. */
 export interface Kernels {
-  readonly [name: string]: (
-    compute: WasmCompute,
-    inputs: { [name: string]: TensorInfo },
-    attrs: NamedAttrMap,
-  ) => TensorInfo | TensorInfo[] | undefined;
+  readonly [name: string]: OwnKernel;
 }
 
 /** Columns of a product that the kernels compute together. */
 export const PANEL = 8;
 
 /** Matrix products: both operands transposed or not, batched. */
-function matMul(
-  compute: WasmCompute,
-  { a, b }: { [name: string]: TensorInfo },
-  attrs: NamedAttrMap,
-): TensorInfo | undefined {
+const matMul: OwnKernel = (compute, { a, b }, attrs) => {
   if (a?.dtype !== 'float32' || b?.dtype !== 'float32') return undefined;
   const [transposeA, transposeB] = [attrs['transposeA'] === true, attrs['transposeB'] === true];
   const [rowsA = 0, columnsA = 0] = a.shape.slice(-2);
@@ -52,25 +56,9 @@ function matMul(
     count: products * Math.ceil(N / PANEL),
     cost: batch * M * K * N,
   })[0];
-}
-
-/** The same values under a new tensor: enough where nothing is computed, because values never change. */
-function reference({ backend }: WasmCompute, { x }: { [name: string]: TensorInfo }): TensorInfo | undefined {
-  if (!x) return undefined;
-  backend.incRef(x.dataId);
-  return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
-}
-
-const OWN: Kernels = {
-  ...ELEMENT_KERNELS,
-  BatchMatMul: matMul,
-  Identity: reference,
-  // every gradient of a product calls it for the type that is there
-  Cast: (compute, inputs, attrs) =>
-    attrs['dtype'] === inputs['x']?.dtype
-      ? reference(compute, inputs)
-      : ELEMENT_KERNELS['Cast']?.(compute, inputs, attrs),
 };
+
+const OWN: Kernels = { ...COPY_KERNELS, ...ELEMENT_KERNELS, BatchMatMul: matMul };
 
 /** Those of the package that look at no value. */
 const BY_SHAPE = ['Reshape', 'ExpandDims', 'ZerosLike', 'OnesLike'];
@@ -85,7 +73,7 @@ export function mendKernels(compute: WasmCompute): void {
     const theirs = kernelFunc as unknown as Kernel;
     const ours = OWN[kernelName];
     const kernel: Kernel = (args) => {
-      const inputs = args.inputs as { [name: string]: TensorInfo };
+      const inputs = args.inputs as Inputs;
       const own = ours?.(compute, inputs, args.attrs);
       if (own) return own;
       if (

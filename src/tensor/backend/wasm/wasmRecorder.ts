@@ -41,8 +41,8 @@ type DataId = TensorInfo['dataId'];
  */
 export class WasmRecorder {
   private recording: Recording | undefined;
-  private readonly known = new WeakMap<DataId, number>();
-  private readonly recorded = new WeakSet<DataId>();
+  /** Recorded tensors' values; of earlier recordings, too, whose tensors may still be disposed of. */
+  private readonly recorded = new WeakMap<DataId, number>();
   private readonly constants = new Map<DataId, number>();
   private readonly parts = new Map<number, number>();
   /** From which values those of an int32 value were copied. */
@@ -102,8 +102,7 @@ export class WasmRecorder {
     const bytes = tf.util.sizeFromShape([...shape]) * tf.util.bytesPerElement(dtype);
     const nowhere = { id: -1, memoryOffset: 0, shape: [...shape], dtype, refCount: 1 };
     this.backend.dataIdMap.set(dataId, nowhere);
-    this.recorded.add(dataId);
-    this.known.set(dataId, this.now().values.push({ bytes }) - 1);
+    this.recorded.set(dataId, this.now().values.push({ bytes }) - 1);
     return { dataId, shape: [...shape], dtype };
   }
 
@@ -113,7 +112,7 @@ export class WasmRecorder {
 
   /** The number of a tensor's value; what is no recorded one becomes a constant. */
   value(info: TensorInfo): number {
-    const found = this.has(info) ? this.known.get(info.dataId) : this.constants.get(info.dataId);
+    const found = this.recorded.get(info.dataId) ?? this.constants.get(info.dataId);
     if (found !== undefined) return found;
     const numbers = this.backend.readSync(info.dataId) as Float32Array;
     const constant = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);

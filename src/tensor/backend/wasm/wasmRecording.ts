@@ -22,27 +22,20 @@ export function wasmRecording({ pool, backend, recorder }: WasmCompute): Recordi
   const tensorOf = (info: tf.TensorInfo) => tf.engine().makeTensorFromTensorInfo(info, backend);
   return {
     begin(args) {
-      // values that still stand in JavaScript would not be the backend's
       recorder.start();
       return args.map(({ shape, dtype }, i) => tensorOf(recorder.argument(shape, dtype, i)));
     },
     finish(name, tensors) {
-      const results = tensors.map((tensor) => ({
-        value: recorder.value(tensor),
-        shape: tensor.shape,
-        dtype: tensor.dtype,
-      }));
+      const values = tensors.map((tensor) => recorder.value(tensor));
       const recording = recorder.end();
-      const computed: number[] = [];
-      for (const { value } of results) {
+      const results = tensors.map(({ shape, dtype }, i) => {
+        const value = values[i] as number;
         const { argument, constant } = recording.values[value] ?? {};
-        if (argument === undefined && !constant && !computed.includes(value)) computed.push(value);
-      }
-      const whence = results.map((result) => {
-        const { argument, constant } = recording.values[result.value] ?? {};
-        return { ...result, argument, constant };
+        return { value, shape, dtype, argument, constant };
       });
-      programs.set(name, { program: new Program(pool, scratch, recording, computed), computed, results: whence });
+      const own = results.filter(({ argument, constant }) => argument === undefined && !constant);
+      const computed = [...new Set(own.map(({ value }) => value))];
+      programs.set(name, { program: new Program(pool, scratch, recording, computed), computed, results });
       return [];
     },
     cancel: () => recorder.cancel(),

@@ -1,12 +1,21 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 
-/** What a number of a tensor costs. */
-export const LIGHT = 8;
+/** How many multiply-adds a number of a tensor is worth; and one of which an exponential is taken. */
+export const [LIGHT, POWERS] = [8, 32];
 
 export const sizeOf = ({ shape }: TensorInfo): number => tf.util.sizeFromShape([...shape]);
 export const strides = (shape: readonly number[]): number[] =>
   shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
+
+/** Where a tensor's numbers are: the first one, and strides. */
+export interface Layout {
+  first: number;
+  strides: readonly number[];
+}
+
+/** One behind the other. */
+export const whole = (shape: readonly number[]): Layout => ({ first: 0, strides: strides(shape) });
 
 /** Strides of a tensor over the dimensions that it is broadcast to, 0 where it is repeated. */
 export function broadcast(shape: readonly number[], to: readonly number[]): number[] {
