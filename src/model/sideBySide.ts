@@ -4,8 +4,8 @@ import type { HalfWay } from './blocks';
 import type { DecoderInput } from './decoder';
 import { gatherRows } from './gatherRows';
 
-// Rows do not see one another. A compiled function computes them in parts that TensorFlow runs side by side, each on one thread, which
-// never waits for the others: faster than all threads on every op, the more so the smaller the ops are.
+// Rows do not see one another. A compiled function computes them in parts that run side by side, each on one thread, which never
+// waits for the others: faster than all threads on every op, the more so the smaller the ops are.
 
 /** The rows of the input in parts, all in one where they are not computed side by side. `first`: the place of a part's first row in B. */
 export function rowsSideBySide(input: DecoderInput): { first: number; part: DecoderInput }[] {

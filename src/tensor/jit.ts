@@ -79,7 +79,7 @@ export function jit<Args extends object, Result>(
 /** Frees what was compiled for this owner. */
 export function freeCompiled(owner: object): void {
   const cache = caches.get(owner);
-  for (const place of [...(cache?.keys() ?? [])]) if (cache) forget(cache, place);
+  if (cache) for (const place of [...cache.keys()]) forget(cache, place);
   caches.delete(owner);
 }
 
