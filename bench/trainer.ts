@@ -12,6 +12,7 @@ import type { Resolved } from '../src/experiment/schema';
 import { experimentSchema } from '../src/experiment/schema';
 import { generate } from '../src/model/generate';
 import { createAdapter, mergeAdapter } from '../src/model/lora';
+import type { Precision } from '../src/model/packed';
 import { readConfig } from '../src/model/readConfig';
 import { SafetensorsSource } from '../src/model/safetensorsSource';
 import { loadWeights } from '../src/model/weights';
@@ -49,12 +50,12 @@ const row = (prompt: readonly number[], answer: readonly number[]): Encoded => (
   userEnd: prompt.length,
 });
 
-/** Loads the model. The engine must have been started; what is made lives as long as the process. */
-export async function openTrainer(folder: string): Promise<Trainer> {
+/** Loads the model, its linear layers in `precision`. The engine must have been started; what is made lives as long as the process. */
+export async function openTrainer(folder: string, precision?: Precision): Promise<Trainer> {
   const file = join(folder, 'config.json');
   const config = readConfig(JSON.parse(readFileSync(file, 'utf8')), file);
   const source = new SafetensorsSource(folder);
-  const weights = loadWeights(source, config);
+  const weights = loadWeights(source, config, precision);
   source.close();
   const model = { config, weights, folder, sha256: '' } as MicroSetup['model'];
   const embeddingNorm = await meanEmbeddingNorm(weights.embedding);

@@ -140,7 +140,9 @@ def attack(decoder, linear, ids, labels, options, radius):
     return delta, first
 
 
-def make(folder):
+def make(folder, precision):
+    if precision != "float32":
+        raise SystemExit(f"optimised computes in float32, not in {precision}")
     torch.manual_seed(0)
     decoder = Decoder(folder)
     plain = lambda n, name, x: F.linear(x, decoder.layers[n][name])

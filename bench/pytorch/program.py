@@ -1,6 +1,6 @@
 """What both PyTorch programs share: a model folder, token ids on stdin, results on stdout.
 
-A program is started as `python3 released.py FOLDER THREADS`, says {"ready": ..., "load": seconds} and then answers one JSON request a line:
+A program is started as `python3 released.py FOLDER THREADS [PRECISION]`, says {"ready": ..., "load": seconds} and then answers one JSON request a line:
 {"task": ..., "rows": ..., ...} -> {"seconds": of the work alone, "losses": {...}, "peak": MB resident at most during it}.
 Rows are token ids, the same for every program of the benchmark.
 """
@@ -28,13 +28,13 @@ def peak():
 
 
 def serve(make):
-    """make(folder) -> {task: function(request) -> losses}; load time is that of make."""
+    """make(folder, precision) -> {task: function(request) -> losses}; load time is that of make. precision: float32, or nf4."""
     import torch
 
     folder, threads = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(threads)
     began = time.perf_counter()
-    tasks = make(folder)
+    tasks = make(folder, sys.argv[3] if len(sys.argv) > 3 else "float32")
     print(json.dumps({"ready": True, "version": torch.__version__, "load": time.perf_counter() - began}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)

@@ -1,7 +1,7 @@
 """The same algorithms as the released code computes them (sophie-xhonneux/Continuous-AdvTrain at d4c4761), with its libraries
 transformers and PEFT: embeddings as products of one-hot rows with the table, every row padded to the longest of the micro-batch, logits at
 every position, cross-entropy against one-hot rows, the adapter beside the weights during the attack, away, toward and utility as three passes.
-Generation and candidates are transformers' own.
+Generation and candidates are transformers' own. nf4: the base as bitsandbytes keeps it, which the paper trained on.
 """
 import os
 import sys
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from peft import LoraConfig, get_peft_model
 from program import cat_terms, pad, serve
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 
 def one_hot(ids, vocabulary):
@@ -19,9 +19,11 @@ def one_hot(ids, vocabulary):
 
 
 class Program:
-    def __init__(self, folder):
+    def __init__(self, folder, precision):
         torch.manual_seed(0)
-        self.base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+        few = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32)
+        options = {"quantization_config": few, "device_map": "cpu"} if precision == "nf4" else {}
+        self.base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa", **options)
         self.table = self.base.get_input_embeddings().weight.data
         self.norm = self.table.norm(dim=-1).mean().item()
         self.model = None
@@ -123,8 +125,8 @@ class Program:
         return {"sum": int(made[:, ids.shape[1] :].sum())}
 
 
-def make(folder):
-    program = Program(folder)
+def make(folder, precision):
+    program = Program(folder, precision)
     return {name: getattr(program, name) for name in ("cat", "iteration", "candidates", "generate")}
 
 

@@ -47,12 +47,14 @@ export const experimentSchema = z
         'A Hugging Face model folder or a .gguf file, relative to this file; builtin:keeper; or hf:OWNER/NAME[@revision], a model of the Hugging Face Hub that was downloaded.',
     }),
     precision: z
-      .enum(['float32', 'int8', 'nf4'])
+      .enum(['float32', 'bfloat16', 'float16', 'int8', 'nf4'])
       .default('float32')
       .meta({
-        description: "How the frozen model's linear layers are kept: fewer bits need less memory and more time.",
+        description: "How the frozen model's linear layers are kept: fewer bits need less memory.",
         values: {
           float32: 'as they are, 4 bytes per weight',
+          bfloat16: '2 bytes; the same numbers where the file has them so',
+          float16: '2 bytes; the same numbers where the file has them so',
           int8: '8-bit blocks, about 1 byte',
           nf4: "QLoRA's 4-bit NormalFloat blocks, about half a byte",
         },

@@ -6,6 +6,7 @@ import { type Cache, freeCache } from './cache';
 import { decode, embed, logits } from './decoder';
 import { dependsOnLength } from './frequencies';
 import type { DecoderConfig, Model, Weights } from './model';
+import { isInJavaScript, isPacked } from './packed';
 
 // One more token of every row as one compiled function. Its shapes do not change from token to token: the cache has places to spare, the new
 // keys and values are attended to behind all of them and then written to the first free one, and a mask hides those that are still empty.
@@ -25,7 +26,7 @@ const MOST_ON_ONE_THREAD = 2 ** 26;
 /** Whether tokens can be computed so: with windows, learned positions or frequencies that follow the length, places would have to be positions. */
 export function stepsCompile(config: DecoderConfig, weights: Weights): boolean {
   const plain = weights.layers.every((layer) =>
-    Object.values(layer.linear).every(({ weight, beside }) => !('codes' in weight) && !beside),
+    Object.values(layer.linear).every(({ weight }) => !isPacked(weight) || !isInJavaScript(weight)),
   );
   const placed = config.windowed.some((windowed) => windowed) || weights.positions || dependsOnLength(config.rope);
   return compiles() && plain && !placed;

@@ -2,7 +2,7 @@ import { Problem } from '../base/problem';
 import type { DecoderConfig } from './model';
 import { modelFiles } from './modelFiles';
 import { tokenizerOf } from './openTokenizer';
-import { type Precision, quantizedBytes } from './quantized';
+import { type Precision, packedBytes } from './packed';
 import { countOf, tensorList } from './tensorList';
 
 /** What `sparring model show` tells of a model, without loading its weights. */
@@ -31,9 +31,9 @@ export function describeModel(place: string): ModelDescription {
   const sum = (tensors: typeof list) => tensors.reduce((total, tensor) => total + countOf(tensor), 0);
   const parameters = sum(list);
   const linearParameters = sum(list.filter(({ linear }) => linear));
-  const few = (kind: 'int8' | 'nf4') =>
+  const few = (kind: Exclude<Precision, 'float32'>) =>
     4 * (parameters - linearParameters) +
-    list.filter(({ linear }) => linear).reduce((total, tensor) => total + quantizedBytes(countOf(tensor), kind), 0);
+    list.filter(({ linear }) => linear).reduce((total, tensor) => total + packedBytes(countOf(tensor), kind), 0);
   const problems: Problem[] = [];
   const gather = <T>(work: () => T): T | undefined => {
     try {
@@ -60,7 +60,13 @@ export function describeModel(place: string): ModelDescription {
     config,
     parameters,
     linearParameters,
-    bytes: { float32: 4 * parameters, int8: few('int8'), nf4: few('nf4') },
+    bytes: {
+      float32: 4 * parameters,
+      bfloat16: few('bfloat16'),
+      float16: few('float16'),
+      int8: few('int8'),
+      nf4: few('nf4'),
+    },
     templates: [...files.templates.named.keys()],
     unused,
     problems,

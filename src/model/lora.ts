@@ -7,7 +7,7 @@ import { type Dropout, dropped } from './dropout';
 import type { LinearRole } from './family';
 import { type LinearLayer, linearLayers, modulePath } from './linearLayers';
 import type { DecoderConfig, LayerWeights, Linear, LoraFactors, Weights } from './model';
-import { multiplyQuantized } from './quantized';
+import { isPacked, multiplyPacked } from './packed';
 
 // LoRA (arXiv 2106.09685) as PEFT does it: y = x W + scale * (dropout(x) A) B, scale = alpha / rank.
 
@@ -125,7 +125,7 @@ export function project({ config, layer, weights, adapter }: LayerRun, role: Lin
 
 function linear(x: tf.Tensor2D, layer: Linear, module: string, run?: AdapterRun): tf.Tensor2D {
   const { weight, bias, beside } = layer;
-  let y: tf.Tensor2D = 'codes' in weight ? multiplyQuantized(x, weight) : tf.matMul(x, weight);
+  let y: tf.Tensor2D = isPacked(weight) ? multiplyPacked(x, weight) : tf.matMul(x, weight);
   if (bias) y = tf.add(y, bias);
   if (beside) y = addThroughFactors(y, x, beside);
   const factors = run?.adapter.factors[module];
@@ -160,7 +160,7 @@ export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: A
       return { ...layer, linear };
     });
   each((module, old, factors) => {
-    if (!('codes' in old.weight)) changed[module] = { ...factors, weight: old.weight };
+    if (!isPacked(old.weight)) changed[module] = { ...factors, weight: old.weight };
     return old;
   });
   const merged = jit(config, 'merge', changed, (given) => {
@@ -182,6 +182,6 @@ function mergedWeight({ weight, a, b, scale }: LoraFactors & { weight: tf.Tensor
 export function freeMerged(merged: Weights, weights: Weights): void {
   merged.layers.forEach((layer, n) => {
     for (const [role, { weight }] of Object.entries(layer.linear))
-      if (!('codes' in weight) && weight !== weights.layers[n]?.linear[role as LinearRole]?.weight) weight.dispose();
+      if (!isPacked(weight) && weight !== weights.layers[n]?.linear[role as LinearRole]?.weight) weight.dispose();
   });
 }

@@ -2,7 +2,7 @@ import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import type { Activation } from './activation';
 import type { ChatTemplate } from './chatTemplate';
 import type { Family, LinearRole, NormPlace } from './family';
-import type { Quantized } from './quantized';
+import type { Packed } from './packed';
 import type { Tokenizer } from './tokenizer';
 
 /** How rotary frequencies are stretched for texts longer than those of the training (transformers' modeling_rope_utils.py). */
@@ -80,7 +80,7 @@ export interface DecoderConfig {
 
 /** A linear layer. weight [in, out] (transposed where the file has [out, in]), or in fewer bits as in the file; bias [out]. */
 export interface Linear {
-  weight: Tensor2D | Quantized;
+  weight: Tensor2D | Packed;
   bias?: Tensor1D;
   /** What mergeAdapter cannot add to a weight of fewer bits: x a b scale, computed beside it. */
   beside?: LoraFactors;

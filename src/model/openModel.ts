@@ -5,7 +5,7 @@ import { freeConstants } from './constants';
 import type { Model } from './model';
 import { type ModelFiles, modelFiles } from './modelFiles';
 import { openTokenizer, tokenizerOf } from './openTokenizer';
-import type { Precision } from './quantized';
+import type { Precision } from './packed';
 import { freeWeights, loadWeights } from './weights';
 
 export { openTokenizer };

@@ -3,7 +3,15 @@ import { Problem } from '../base/problem';
 import { type LinearRole, NORM_PLACES, type NormPlace } from './family';
 import { linearLayers, modulePath } from './linearLayers';
 import type { DecoderConfig, LayerWeights, Linear, Norm, Weights } from './model';
-import { type Precision, quantize } from './quantized';
+import {
+  freePacked,
+  isInJavaScript,
+  isPacked,
+  ontoEngine,
+  type Precision,
+  pack,
+  TOO_LARGE_FOR_FLOAT16,
+} from './packed';
 import { normSize } from './tensorList';
 import type { WeightSource } from './weightSource';
 
@@ -28,7 +36,13 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
     const inOut = family.stored === 'inOut';
     if (precision === 'float32') return inOut ? matrix(name, inputs, outputs) : transposed(name, outputs, inputs);
     const values = source.read(name, inOut ? [inputs, outputs] : [outputs, inputs]);
-    return quantize(inOut ? transpose(values, inputs, outputs) : values, outputs, inputs, precision);
+    if (precision === 'float16' && values.some((value) => Math.abs(value) >= TOO_LARGE_FOR_FLOAT16))
+      throw new Problem('weights', `tensor ${name} has numbers beyond float16; choose precision: bfloat16.`, {
+        file: source.place,
+      });
+    const packed = ontoEngine(pack(inOut ? transpose(values, inputs, outputs) : values, outputs, inputs, precision));
+    if (!isInJavaScript(packed)) made.push(packed.codes, packed.scales);
+    return packed;
   };
   const norm = (path: string, size: number): Norm => {
     const weight = source.read(`${path}.weight`, [size]);
@@ -75,7 +89,11 @@ export function freeWeights(weights: Weights): void {
   freeNorm(weights.norm);
   for (const { norms, linear } of weights.layers) {
     for (const norm of Object.values(norms)) freeNorm(norm);
-    for (const { weight, bias } of Object.values(linear)) tf.dispose(['codes' in weight ? [] : weight, bias ?? []]);
+    for (const { weight, bias } of Object.values(linear)) {
+      if (isPacked(weight)) freePacked(weight);
+      else weight.dispose();
+      bias?.dispose();
+    }
   }
 }
 

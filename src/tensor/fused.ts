@@ -12,6 +12,7 @@ export const FUSED_KERNELS = {
   SparringAddRmsNormGrad: 1,
   SparringMatMul: 1,
   SparringAddMatMul: 1,
+  SparringPackedMatMul: 1,
   SparringSwiglu: 1,
   SparringSwigluGrad: 2,
   SparringCausalSoftmax: 1,
@@ -65,6 +66,31 @@ export const fusedMatMul = (a: Tensor2D, b: Tensor2D, transposeA = false, transp
 /** start + a b. start [N, M], a [N, K], b [K, M] -> [N, M] */
 export const addMatMul = (start: Tensor2D, a: Tensor2D, b: Tensor2D): Tensor2D =>
   one('SparringAddMatMul', { start, a, b }, { sizes: [0, 0] }) as Tensor2D;
+
+/** How numbers are kept in fewer bits, in the order of native/src/compute/packed.h: src/model/packed.ts. */
+const PACKED_KINDS = ['bfloat16', 'float16', 'int8', 'nf4'] as const;
+export type PackedKind = (typeof PACKED_KINDS)[number];
+
+/** A matrix [out, in] in fewer bits, which the engine multiplies by without ever making all of it. */
+export interface PackedWeight {
+  kind: PackedKind;
+  outputs: number;
+  inputs: number;
+  /** int32: the codes' bytes, four in a number. */
+  codes: Tensor1D;
+  /** One per block of 64; nf4: before them the 16 numbers that the codes stand for; of 16 bits none. */
+  scales: Tensor1D;
+}
+
+/** x W^T, or x W where `back`. x [N, in] (or [N, out]) -> [N, out] (or [N, in]). W has no gradient. */
+export function packedMatMul(
+  x: Tensor2D,
+  { kind, outputs, inputs, codes, scales }: PackedWeight,
+  back = false,
+): Tensor2D {
+  const sizes = [PACKED_KINDS.indexOf(kind), outputs, inputs, back ? 1 : 0];
+  return one('SparringPackedMatMul', { x, codes, scales }, { sizes }) as Tensor2D;
+}
 
 /** silu(gate) * up. Any shape, the same of both. */
 export const swiglu = (gate: Tensor2D, up: Tensor2D): Tensor2D => one('SparringSwiglu', { gate, up }) as Tensor2D;
@@ -195,6 +221,16 @@ export function registerFusedGradients(): void {
         a: () => tf.matMul(dy as Tensor2D, b, false, true),
         b: () => tf.matMul(a, dy as Tensor2D, true, false),
       };
+    },
+  });
+  tf.registerGradient({
+    kernelName: 'SparringPackedMatMul',
+    inputsToSave: ['codes', 'scales'],
+    gradFunc: (dy, saved, attrs) => {
+      const [codes, scales] = saved as [Tensor, Tensor];
+      const { sizes: [kind = 0, outputs = 0, inputs = 0, back = 0] = [] } = attributesOf(attrs);
+      const sizes = [kind, outputs, inputs, 1 - back];
+      return { x: () => one('SparringPackedMatMul', { x: dy as Tensor, codes, scales }, { sizes }) };
     },
   });
   tf.registerGradient({

@@ -98,7 +98,7 @@ test('another seed gives another adapter', async () => {
 
 test('a base of fewer bits trains, each to an adapter of its own, and in the same bytes when it is stopped on the way', async () => {
   const adapters = new Set<string>();
-  for (const precision of ['float32', 'int8', 'nf4']) {
+  for (const precision of ['float32', 'bfloat16', 'int8', 'nf4']) {
     const { folder, resolved } = tinyExperiment((yaml) =>
       yaml.replace('steps: 6', 'steps: 2').replace('engine: wasm', `engine: wasm\nprecision: ${precision}`),
     );
@@ -108,7 +108,7 @@ test('a base of fewer bits trains, each to an adapter of its own, and in the sam
     await inPieces(resolved, pieces, 11);
     assert.equal(hashOf(pieces), hash);
   }
-  assert.equal(adapters.size, 3);
+  assert.equal(adapters.size, 4);
 });
 
 for (const method of ['cat', 'capo', 'sft'])

@@ -5,6 +5,7 @@
 // meanwhile the next panel is fetched: with few rows, waiting for b is what takes the time.
 #pragma once
 #include "math.h"
+#include "packed.h"
 
 namespace product {
 
@@ -22,10 +23,11 @@ struct Product {
 };
 
 // The vectors and the rows that are computed in the registers at a time: two vectors side by side, and as many rows as there are registers for.
-template <int kBytes, int kMost>
+template <int kVectorBytes, int kMost>
 struct Registers {
-  typedef float Vector __attribute__((vector_size(kBytes)));
-  typedef float Anywhere __attribute__((vector_size(kBytes), aligned(4), may_alias));
+  typedef float Vector __attribute__((vector_size(kVectorBytes)));
+  typedef float Anywhere __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
+  static constexpr int kBytes = kVectorBytes;
   static constexpr int kEach = kBytes / 4;
   static constexpr int kWide = 2 * kEach;
   static constexpr int kRows = kMost;
@@ -99,6 +101,17 @@ INLINE void transpose(const float* from, Index row, float* to, Index toRow, Plac
   for (int i = 0; i < n; i++) *reinterpret_cast<Vector*>(to + i * toRow) = now[i];
 }
 
+// A panel's columns where rows of b lie along it: kEach of them, `count` numbers each, change places.
+template <class R>
+INLINE void turned(const float* from, Index row, Index rows, Index count, float* panel) {
+  Index done = 0;
+  if (rows == R::kEach)
+    for (; done + R::kEach <= count; done += R::kEach)
+      transpose<R>(from + done, row, panel + done * R::kWide, R::kWide, typename Count<R::kEach>::All{});
+  for (; done < count; done++)
+    for (Index i = 0; i < rows; i++) panel[done * R::kWide + i] = from[i * row + done];
+}
+
 // Columns `column` on of b as a panel [inner, kWide], from the inner number `k` on; 0 where there are no more columns.
 template <class R>
 INLINE void panelOf(const Product& product, Index k, Index inner, Index column, float* panel) {
@@ -116,15 +129,29 @@ INLINE void panelOf(const Product& product, Index k, Index inner, Index column, 
             *reinterpret_cast<const typename R::Anywhere*>(from + i * product.columns + half);
     return;
   }
+  for (Index first = 0; first < columns; first += R::kEach)
+    turned<R>(product.b + (column + first) * product.inner + k, product.inner, math::smaller(R::kEach, columns - first), inner, panel + first);
+}
+
+// The same of a b in fewer bits.
+template <class R>
+INLINE void panelOf(const Product& product, const packed::Matrix& b, Index k, Index inner, Index column, float* panel) {
+  const Index columns = math::smaller(R::kWide, product.columns - column);
+  if (columns < R::kWide) math::fill(panel, inner * R::kWide, 0.0f);
+  if (!product.bTransposed) {
+    for (Index i = 0; i < inner; i++) packed::numbers<R::kBytes>(b, (k + i) * product.columns + column, columns, panel + i * R::kWide);
+    return;
+  }
+  // So many numbers of each row at a time: they stay in the first cache until they are turned.
+  constexpr Index kPiece = packed::kBlock;
+  float piece[R::kEach * kPiece];
   for (Index first = 0; first < columns; first += R::kEach) {
-    const float* from = product.b + (column + first) * product.inner + k;
     const Index rows = math::smaller(R::kEach, columns - first);
-    Index done = 0;
-    if (rows == R::kEach)
-      for (; done + R::kEach <= inner; done += R::kEach)
-        transpose<R>(from + done, product.inner, panel + done * R::kWide + first, R::kWide, typename Count<R::kEach>::All{});
-    for (; done < inner; done++)
-      for (Index i = 0; i < rows; i++) panel[done * R::kWide + first + i] = from[i * product.inner + done];
+    for (Index done = 0; done < inner; done += kPiece) {
+      const Index count = math::smaller(kPiece, inner - done);
+      for (Index i = 0; i < rows; i++) packed::numbers<R::kBytes>(b, (column + first + i) * product.inner + k + done, count, piece + i * kPiece);
+      turned<R>(piece, kPiece, rows, count, panel + done * R::kWide + first);
+    }
   }
 }
 
@@ -148,6 +175,34 @@ INLINE Ahead aheadOf(const Product& product, Index k, Index inner, Index column,
   return {product.b + column * product.inner + at * step * inner, step};
 }
 
+// The right side of a product: its own b, or a matrix of fewer bits.
+struct Floats {
+  template <class R>
+  MEMBER void panel(const Product& product, Index k, Index inner, Index column, float* panel) const {
+    panelOf<R>(product, k, inner, column, panel);
+  }
+  template <class R>
+  MEMBER Ahead ahead(const Product& product, Index k, Index inner, Index column, Index at, Index tiles) const {
+    return aheadOf<R>(product, k, inner, column, at, tiles);
+  }
+};
+struct FewerBits {
+  const packed::Matrix& b;
+  template <class R>
+  MEMBER void panel(const Product& product, Index k, Index inner, Index column, float* panel) const {
+    panelOf<R>(product, b, k, inner, column, panel);
+  }
+  // The first tile fetches all of the next panel.
+  template <class R>
+  MEMBER Ahead ahead(const Product& product, Index k, Index inner, Index column, Index at, Index) const {
+    if (at > 0 || column >= product.columns || (product.bTransposed && inner != product.inner)) return {product.a, 0};
+    const Index bits = packed::bitsOf(b.kind), rows = math::smaller(R::kWide, product.columns - column);
+    const Index first = product.bTransposed ? column * inner : k * product.columns + column;
+    const Index step = product.bTransposed ? rows : product.columns;
+    return {reinterpret_cast<const float*>(b.codes + first * bits / 8), step * bits / 32};
+  }
+};
+
 // Numbers of room that a thread needs, aligned as its vectors are.
 template <class R>
 INLINE Index roomOf(const Product& product) {
@@ -156,8 +211,8 @@ INLINE Index roomOf(const Product& product) {
 }
 
 // The panels `from` to `to`.
-template <class R, bool kTransposed>
-INLINE void panels(const Product& product, Index from, Index to, float* room) {
+template <class R, bool kTransposed, class B>
+INLINE void panels(const Product& product, const B& b, Index from, Index to, float* room) {
   const Index most = math::larger(1, math::smaller(kInner, product.inner));
   const bool apart = !kTransposed && product.apart();
   const Index width = apart ? most + 16 : (kTransposed ? product.rows : product.inner);
@@ -176,14 +231,14 @@ INLINE void panels(const Product& product, Index from, Index to, float* room) {
     for (Index at = from; at < to; at++) {
       const Index column = at * R::kWide;
       const Index columns = math::smaller(R::kWide, product.columns - column);
-      panelOf<R>(product, k, inner, column, panel);
+      b.template panel<R>(product, k, inner, column, panel);
       for (Index t = 0; t < tiles; t++) {
         const Index row = t * product.rows / tiles, count = (t + 1) * product.rows / tiles - row;
         const float* rows = kTransposed ? a + row : a + row * width;
         const Index place = row * product.columns + column;
         float* y = product.y + place;
         const float* start = k > 0 ? y : (product.start != nullptr ? product.start + place : nullptr);
-        const Ahead ahead = aheadOf<R>(product, k, inner, column + R::kWide, t, tiles);
+        const Ahead ahead = b.template ahead<R>(product, k, inner, column + R::kWide, t, tiles);
         if (columns == R::kWide) {
           tileOf<R, R::kRows, kTransposed>(count, rows, width, panel, inner, ahead, start, y, product.columns);
           continue;
@@ -199,8 +254,14 @@ INLINE void panels(const Product& product, Index from, Index to, float* room) {
 
 template <class R>
 INLINE void some(const Product& product, Index from, Index to, float* room) {
-  if (product.aTransposed) panels<R, true>(product, from, to, room);
-  else panels<R, false>(product, from, to, room);
+  if (product.aTransposed) panels<R, true>(product, Floats{}, from, to, room);
+  else panels<R, false>(product, Floats{}, from, to, room);
+}
+
+// The same with b in fewer bits, a not transposed.
+template <class R>
+INLINE void some(const Product& product, const packed::Matrix& b, Index from, Index to, float* room) {
+  panels<R, false>(product, FewerBits{b}, from, to, room);
 }
 
 }  // namespace product

@@ -12,7 +12,8 @@
 #else
 #define EVERY_PROCESSOR
 #endif
-#define INLINE static inline __attribute__((always_inline))
+#define MEMBER inline __attribute__((always_inline))
+#define INLINE static MEMBER
 
 // Places and counts, as wide as an address.
 using Index = ptrdiff_t;

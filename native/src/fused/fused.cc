@@ -24,6 +24,7 @@ const std::vector<FusedOp>& all() {
       {"SparringAddRmsNormGrad", {"dsum: float", "dy: float", "sum: float", "weight: float"}, {"dx: float"}, addRmsNormGradShapes, nullptr, addRmsNormGrad},
       {"SparringMatMul", {"a: float", "b: float"}, {"y: float"}, matMulShapes, nullptr, matMul},
       {"SparringAddMatMul", {"start: float", "a: float", "b: float"}, {"y: float"}, addMatMulShapes, nullptr, addMatMul},
+      {"SparringPackedMatMul", {"x: float", "codes: int32", "scales: float"}, {"y: float"}, packedMatMulShapes, nullptr, packedMatMul},
       {"SparringSwiglu", {"gate: float", "up: float"}, {"y: float"}, swigluShapes, nullptr, swiglu},
       {"SparringSwigluGrad", {"dy: float", "gate: float", "up: float"}, {"dgate: float", "dup: float"}, swigluGradShapes, nullptr, swigluGrad},
       {"SparringCausalSoftmax", {"scores: float", "holes: int32"}, {"y: float"}, causalSoftmaxShapes, causalSoftmaxValues, causalSoftmax},

@@ -25,22 +25,30 @@ float* room(Index count) {
   return data.get();
 }
 
+struct Given {
+  Product product;
+  // The right side where it has fewer bits; codes null: product.b.
+  packed::Matrix packed;
+};
+
 template <class R>
-INLINE void some(const Product& given, Index from, Index to) {
-  product::some<R>(given, from, to, room(product::roomOf<R>(given)));
+INLINE void some(const Given& given, Index from, Index to) {
+  float* memory = room(product::roomOf<R>(given.product));
+  if (given.packed.codes != nullptr) product::some<R>(given.product, given.packed, from, to, memory);
+  else product::some<R>(given.product, from, to, memory);
 }
 
 using Usual = Registers<16, 4>;
-void usual(const Product& product, int64_t from, int64_t to) { some<Usual>(product, from, to); }
+void usual(const Given& given, int64_t from, int64_t to) { some<Usual>(given, from, to); }
 #if defined(__x86_64__)
 using Wide = Registers<32, 6>;
 using Widest = Registers<64, 14>;
-__attribute__((target("arch=x86-64-v3"))) void wide(const Product& product, int64_t from, int64_t to) { some<Wide>(product, from, to); }
-__attribute__((target("arch=x86-64-v4"))) void widest(const Product& product, int64_t from, int64_t to) { some<Widest>(product, from, to); }
+__attribute__((target("arch=x86-64-v3"))) void wide(const Given& given, int64_t from, int64_t to) { some<Wide>(given, from, to); }
+__attribute__((target("arch=x86-64-v4"))) void widest(const Given& given, int64_t from, int64_t to) { some<Widest>(given, from, to); }
 #endif
 
 struct Way {
-  void (*run)(const Product&, int64_t, int64_t);
+  void (*run)(const Given&, int64_t, int64_t);
   int64_t wide;
 };
 
@@ -53,16 +61,22 @@ Way wayOf() {
   return {usual, Usual::kWide};
 }
 
-// Multiplies, where out has the shape of the product.
-void multiply(const Input& a, const Input& b, const float* start, const Sizes& sizes, float* y) {
-  const size_t aSide = static_cast<size_t>(sizes[0]), bSide = static_cast<size_t>(sizes[1]);
-  const Product product{a.floats(), b.floats(), start, y, a.shape[aSide], b.shape[bSide], b.shape[1 - bSide], aSide == 1, bSide == 1};
+void multiply(const Given& given) {
+  const Product& product = given.product;
   static const Way way = wayOf();
   const int64_t count = (product.columns + way.wide - 1) / way.wide;
   // In numbers touched, as parallel::rows counts: a product touches each about an eighth of a time.
   const int64_t cost = product.rows * product.inner * product.columns / 8;
-  parallel::rows(count, cost, [&](int64_t from, int64_t to) { way.run(product, from, to); });
+  parallel::rows(count, cost, [&](int64_t from, int64_t to) { way.run(given, from, to); });
 }
+
+// Where out has the shape of the product.
+void multiply(const Input& a, const Input& b, const float* start, const Sizes& sizes, float* y) {
+  const size_t aSide = static_cast<size_t>(sizes[0]), bSide = static_cast<size_t>(sizes[1]);
+  multiply({{a.floats(), b.floats(), start, y, a.shape[aSide], b.shape[bSide], b.shape[1 - bSide], aSide == 1, bSide == 1}, {}});
+}
+
+int64_t parts(int64_t count, int64_t each) { return count / each + (count % each != 0); }
 
 }  // namespace
 
@@ -84,5 +98,24 @@ std::string addMatMulShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
   return in[0] == (*out)[0] ? "" : "takes a start of the product's shape";
 }
 void addMatMul(const Inputs& in, const Sizes& sizes, float, const Outputs& out) { multiply(in[1], in[2], in[0].floats(), sizes, out[0]); }
+
+// x W^T, or x W where sizes say back, W [outputs, inputs] in fewer bits.
+std::string packedMatMulShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
+  if (sizes.size() != 4 || sizes[0] > packed::kNf4 || sizes[3] > 1) return "takes a kind, outputs, inputs and 1 for back as its sizes";
+  const int64_t kind = sizes[0], outputs = sizes[1], inputs = sizes[2], count = outputs * inputs;
+  const int64_t eachWord = 32 / packed::bitsOf(kind);
+  const int64_t blocks = kind < packed::kInt8 ? 0 : parts(count, packed::kBlock);
+  if (in[1] != Shape{parts(count, eachWord)} || in[2] != Shape{blocks + (kind == packed::kNf4 ? packed::kBook : 0)})
+    return "was given codes or scales that do not fit";
+  if (in[0].size() != 2 || in[0][1] != (sizes[3] == 1 ? outputs : inputs)) return "takes rows as wide as the matrix";
+  *out = {{in[0][0], sizes[3] == 1 ? inputs : outputs}};
+  return "";
+}
+void packedMatMul(const Inputs& in, const Sizes& sizes, float, const Outputs& out) {
+  const bool back = sizes[3] == 1;
+  const int64_t inner = in[0].shape[1], columns = back ? sizes[2] : sizes[1];
+  multiply({{in[0].floats(), nullptr, nullptr, out[0], in[0].shape[0], inner, columns, false, !back},
+            {sizes[0], static_cast<const uint8_t*>(in[1].data), in[2].floats()}});
+}
 
 }  // namespace fused

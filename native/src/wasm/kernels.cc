@@ -19,6 +19,7 @@ using Vectors = product::Registers<16, 4>;
 // As wasmJobs.ts numbers them.
 enum Op {
   kMatMul,
+  kPackedMatMul,
   kNorm,
   kNormGrad,
   kSwiglu,
@@ -86,6 +87,18 @@ EVERY_PROCESSOR void matMul(const MatMul& m, Index from, Index to, float* room) 
     product::some<Vectors>(one, first, end, room);
     from += end - first;
   }
+}
+
+struct PackedMatMul {
+  const float *x, *scales;
+  const uint8_t* codes;
+  float* y;
+  Index rows, inner, columns, back, kind;
+  product::Product form() const { return {x, nullptr, nullptr, y, rows, inner, columns, false, back == 0}; }
+};
+
+EVERY_PROCESSOR void packedMatMul(const PackedMatMul& m, Index from, Index to, float* room) {
+  product::some<Vectors>(m.form(), packed::Matrix{m.kind, m.codes, m.scales}, from, to, room);
 }
 
 struct Norm {
@@ -278,6 +291,7 @@ EXPORT("task") void task(const Job* job, Index index, Index thread) {
   float* room = reinterpret_cast<float*>(job->rooms->all + thread * job->rooms->each);
   switch (job->op) {
     case kMatMul: matMul(job->as<MatMul>(), from, to, room); break;
+    case kPackedMatMul: packedMatMul(job->as<PackedMatMul>(), from, to, room); break;
     case kNorm: {
       const auto& a = job->as<Norm>();
       norm::forward(a.x, a.added, a.weight, a.epsilon, a.width, from, to, a.sum, a.y);
@@ -383,6 +397,7 @@ EXPORT("task") void task(const Job* job, Index index, Index thread) {
 EXPORT("roomOf") Index roomOf(const Job* job) {
   const Index each = sizeof(float);
   if (job->op == kAttention || job->op == kAttentionGrad) return attention::roomOf(job->as<Attention>().form(), job->op == kAttentionGrad) * each;
+  if (job->op == kPackedMatMul) return product::roomOf<Vectors>(job->as<PackedMatMul>().form()) * each;
   if (job->op != kMatMul) return 0;
   const auto& m = job->as<MatMul>();
   return product::roomOf<Vectors>({m.a, m.b, m.start, m.y, m.rows, m.inner, m.columns, m.aTransposed != 0, m.bTransposed != 0}) * each;

@@ -9,6 +9,7 @@ const INPUTS: { readonly [name in keyof typeof FUSED_KERNELS]: readonly string[]
   SparringAddRmsNormGrad: ['dsum', 'dy', 'sum', 'weight'],
   SparringMatMul: ['a', 'b'],
   SparringAddMatMul: ['start', 'a', 'b'],
+  SparringPackedMatMul: ['x', 'codes', 'scales'],
   SparringSwiglu: ['gate', 'up'],
   SparringSwigluGrad: ['dy', 'gate', 'up'],
   SparringCausalSoftmax: ['scores', 'holes'],

@@ -98,6 +98,38 @@ const matMul: FusedOp = {
   },
 };
 
+/** Of a matrix in fewer bits, in the order of native/src/compute/packed.h: numbers in four bytes, numbers that share a scale, scales before. */
+const PACKED = [
+  { eachWord: 2, block: 0, book: 0 },
+  { eachWord: 2, block: 0, book: 0 },
+  { eachWord: 4, block: 64, book: 0 },
+  { eachWord: 8, block: 64, book: 16 },
+];
+
+const packedMatMul: FusedOp = {
+  misfit(call) {
+    const [kind = -1, outputs = 0, inputs = 0, back = 2] = call.sizes;
+    const form = PACKED[kind];
+    if (call.sizes.length !== 4 || !form || back > 1)
+      return 'takes a kind, outputs, inputs and 1 for back as its sizes';
+    const count = outputs * inputs;
+    const scales = form.book + (form.block === 0 ? 0 : Math.ceil(count / form.block));
+    if (!same(shapeOf(call, 'codes'), [Math.ceil(count / form.eachWord)]) || !same(shapeOf(call, 'scales'), [scales]))
+      return 'was given codes or scales that do not fit';
+    const x = shapeOf(call, 'x');
+    return x.length === 2 && x[1] === (back ? outputs : inputs) ? undefined : 'takes rows as wide as the matrix';
+  },
+  work(call) {
+    const [kind = 0, outputs = 0, inputs = 0, back = 0] = call.sizes;
+    const [rows = 0, inner = 0] = shapeOf(call, 'x');
+    const columns = back ? inputs : outputs;
+    const numbers = { rows, inner, columns, back, kind };
+    const count = rows === 0 ? 0 : Math.ceil(columns / PANEL);
+    const made = { y: { shape: [rows, columns] } };
+    return { op: 'packedMatMul', inputs: call.inputs, outputs: made, numbers, count, cost: rows * inner * columns };
+  },
+};
+
 const softmax = (op: 'softmax' | 'softmaxGrad', x: string): FusedOp => ({
   work(call) {
     const [all = 0, queries = 0, width = 0] = shapeOf(call, x);
@@ -206,6 +238,7 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
   SparringAddRmsNormGrad: normGrad(true),
   SparringMatMul: matMul,
   SparringAddMatMul: matMul,
+  SparringPackedMatMul: packedMatMul,
   SparringSwiglu: {
     misfit: (call) => (alike(call, 'gate', 'up') ? undefined : 'takes gate and up of one shape'),
     work: (call) => flat(call, 'swiglu', 'gate', ['y']),

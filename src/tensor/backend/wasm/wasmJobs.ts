@@ -15,6 +15,7 @@ export const JOBS = {
     ...(['a', 'b', 'start', 'y', 'rows', 'inner', 'columns', 'aTransposed', 'bTransposed'] as const),
     ...(['aStep', 'bStep', 'yStep'] as const),
   ],
+  packedMatMul: ['x', 'scales', 'codes', 'y', 'rows', 'inner', 'columns', 'back', 'kind'],
   norm: ['x', 'added', 'weight', 'sum', 'y', 'width', 'epsilon_'],
   normGrad: ['dy', 'x', 'weight', 'dsum', 'dx', 'width', 'epsilon_'],
   swiglu: ['gate', 'up', 'y'],

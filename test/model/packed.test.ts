@@ -3,43 +3,44 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
+import { Problem } from '../../src/base/problem';
+import { Random } from '../../src/base/random';
 import { decode, embed, logits } from '../../src/model/decoder';
 import { type AdapterRun, createAdapter, freeAdapter, freeMerged, mergeAdapter } from '../../src/model/lora';
 import type { DecoderConfig, Weights } from '../../src/model/model';
 import { openTokenizer } from '../../src/model/openModel';
-import { dequantize, multiplyQuantized, quantize, quantizedBytes } from '../../src/model/quantized';
+import { multiplyPacked, pack, packedBytes, unpack } from '../../src/model/packed';
 import { SafetensorsSource } from '../../src/model/safetensorsSource';
 import type { WeightSource } from '../../src/model/weightSource';
 import { freeWeights, loadWeights } from '../../src/model/weights';
 import { familyCases } from './familyGolden';
 import { farthest, goldenFolder, largest, startTestEngine, tinyFolder } from './golden';
 
-// test/golden/makeQuantizedGolden.py says what each number is.
-const golden = JSON.parse(readFileSync(join(goldenFolder, 'quantized.json'), 'utf8')) as {
-  values: number[];
-  nf4: number[];
-  int8: number[];
+// test/golden/makePackedGolden.py says what each number is.
+const kinds = ['bfloat16', 'float16', 'int8', 'nf4'] as const;
+type Kind = (typeof kinds)[number];
+const golden = JSON.parse(readFileSync(join(goldenFolder, 'packed.json'), 'utf8')) as {
+  [name in 'values' | Kind]: number[];
 };
-const kinds = ['int8', 'nf4'] as const;
 
 before(startTestEngine);
 
 for (const kind of kinds)
   test(`${kind} gives the numbers of ${kind === 'nf4' ? 'bitsandbytes' : 'PyTorch'}`, () => {
-    const matrix = quantize(Float32Array.from(golden.values), 7, 30, kind);
-    assert.ok(farthest(dequantize(matrix), golden[kind]) < 1e-6);
-    assert.ok(farthest(golden[kind], golden.values) > 1e-3, 'something was rounded');
-    assert.equal(matrix.codes.length + 4 * matrix.scales.length, quantizedBytes(210, kind));
+    const matrix = pack(Float32Array.from(golden.values), 7, 30, kind);
+    assert.ok(farthest(unpack(matrix), golden[kind]) < 1e-6);
+    assert.ok(farthest(golden[kind], golden.values) > 1e-4, 'something was rounded');
+    assert.equal(matrix.codes.length + 4 * matrix.scales.length, packedBytes(210, kind));
   });
 
-test('a product and its gradient are those of the dequantized matrix', () => {
+test('from JavaScript memory, a product and its gradient are those of the unpacked matrix', () => {
   for (const kind of kinds) {
-    const matrix = quantize(Float32Array.from(golden.values), 7, 30, kind);
-    const whole = tf.transpose(tf.tensor2d(dequantize(matrix), [7, 30])) as tf.Tensor2D;
+    const matrix = pack(Float32Array.from(golden.values), 7, 30, kind);
+    const whole = tf.transpose(tf.tensor2d(unpack(matrix), [7, 30])) as tf.Tensor2D;
     const x = tf.randomNormal([4, 30], 0, 1, 'float32', 1) as tf.Tensor2D;
     const dy = tf.randomNormal([4, 7], 0, 1, 'float32', 2);
     const [one, other] = [
-      (rows: tf.Tensor) => multiplyQuantized(rows as tf.Tensor2D, matrix),
+      (rows: tf.Tensor) => multiplyPacked(rows as tf.Tensor2D, matrix),
       (rows: tf.Tensor) => tf.matMul(rows as tf.Tensor2D, whole),
     ];
     assert.ok(farthest(one(x).dataSync(), other(x).dataSync()) < 1e-5);
@@ -48,7 +49,7 @@ test('a product and its gradient are those of the dequantized matrix', () => {
 });
 
 /** The same weights, but every linear layer rounded as `kind` rounds it. */
-const rounded = (source: WeightSource, config: DecoderConfig, kind: 'int8' | 'nf4'): WeightSource => ({
+const rounded = (source: WeightSource, config: DecoderConfig, kind: Kind): WeightSource => ({
   place: source.place,
   names: () => source.names(),
   has: (name) => source.has(name),
@@ -58,7 +59,7 @@ const rounded = (source: WeightSource, config: DecoderConfig, kind: 'int8' | 'nf
     const isLinear = Object.values(config.family.linear).some((path) => name.endsWith(`${path}.weight`));
     const [outputs, inputs] = shape as [number, number];
     // The one family that stores [in, out] is left to its own test.
-    return isLinear ? dequantize(quantize(values, outputs, inputs, kind)) : values;
+    return isLinear ? unpack(pack(values, outputs, inputs, kind)) : values;
   },
 });
 
@@ -100,6 +101,41 @@ for (const name of ['tinyLlama', 'phi3', 'gemma3', 'gptNeox'])
       freeWeights(whole);
     });
 
+test('a code is that of the nearest number of all 16', () => {
+  const matrix = pack(Float32Array.of(1, ...Array.from({ length: 63 }, (_, i) => i / 31 - 1)), 1, 64, 'nf4');
+  const book = new Set(
+    unpack({ ...matrix, codes: Uint8Array.from({ length: 8 }, (_, i) => 2 * i + 16 * (2 * i + 1)), inputs: 16 }),
+  );
+  assert.equal(book.size, 16);
+  const random = new Random(3, 'shares');
+  const shares = Float32Array.from({ length: 64 * 1000 }, (_, i) => (i % 64 === 0 ? 1 : 2 * random.next() - 1));
+  unpack(pack(shares, 1000, 64, 'nf4')).forEach((value, i) => {
+    const share = shares[i] as number;
+    for (const other of book) assert.ok(Math.abs(share - value) <= Math.abs(share - other), `${share} became ${value}`);
+  });
+});
+
+test('what float16 cannot hold is refused by its name', () => {
+  const { config } = openTokenizer(tinyFolder);
+  const source = new SafetensorsSource(tinyFolder);
+  const large: WeightSource = {
+    place: source.place,
+    names: () => source.names(),
+    has: (name) => source.has(name),
+    close: () => source.close(),
+    read: (name, shape) => source.read(name, shape).map((value) => value * 1e7),
+  };
+  const before = tf.memory().numTensors;
+  assert.throws(
+    () => loadWeights(large, config, 'float16'),
+    (error: unknown) =>
+      error instanceof Problem && /self_attn\.q_proj\.weight .*float16; choose precision: bfloat16/.test(error.message),
+  );
+  assert.equal(tf.memory().numTensors, before);
+  freeWeights(loadWeights(large, config, 'bfloat16'));
+  source.close();
+});
+
 test('what a gradient needs does not grow with the number of layers', () => {
   const { config } = openTokenizer(tinyFolder);
   const source = new SafetensorsSource(tinyFolder);
@@ -111,17 +147,18 @@ test('what a gradient needs does not grow with the number of layers', () => {
     assert.equal(tf.memory().numBytes, before);
     return bytes;
   };
-  const linear = config.layers * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 48) * 4;
-  assert.equal(held('float32') - held('nf4'), linear);
+  const counts = [16 * 16, 16 * 16, 16 * 8, 16 * 8, 16 * 48, 16 * 48, 16 * 48];
+  const saved = (count: number) => 4 * count - (packedBytes(count, 'nf4') + 4 * 16);
+  assert.equal(held('float32') - held('nf4'), config.layers * counts.map(saved).reduce((a, b) => a + b, 0));
   source.close();
   // Every matrix made for a pass is gone when the pass is, though the tape still runs.
-  const matrix = quantize(Float32Array.from(golden.values), 7, 30, 'nf4');
+  const matrix = pack(Float32Array.from(golden.values), 7, 30, 'nf4');
   const x = tf.ones([1, 30]) as tf.Tensor2D;
   const alive: number[] = [];
   tf.grad((rows) => {
     const start = tf.memory().numBytes;
     const parts = [1, 2, 3].map(() => {
-      const y = multiplyQuantized(rows as tf.Tensor2D, matrix);
+      const y = multiplyPacked(rows as tf.Tensor2D, matrix);
       alive.push(tf.memory().numBytes - start);
       return y;
     });

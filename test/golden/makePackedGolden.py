@@ -1,10 +1,12 @@
-"""Makes quantized.json: what bitsandbytes makes of a matrix in NF4, and what plain PyTorch makes of it in 8-bit blocks.
+"""Makes packed.json: what bitsandbytes makes of a matrix in NF4, and what plain PyTorch makes of it in 8-bit blocks and in 16 bits.
 
-    python3 test/golden/makeQuantizedGolden.py          needs torch, bitsandbytes
+    python3 test/golden/makePackedGolden.py          needs torch, bitsandbytes
 
 values    [7, 30] row by row; the last block of 64 is not full, one block is all zero
 nf4       dequantize_4bit(quantize_4bit(values, blocksize=64, quant_type="nf4"))
 int8      round(v / m * 127) * m / 127, m the largest magnitude of the block
+bfloat16  values.to(torch.bfloat16)
+float16   values.to(torch.float16)
 """
 import json
 import pathlib
@@ -25,7 +27,9 @@ def main():
     eight = ((flat / most * 127).round() * (most / 127)).reshape(-1)[:210]
     numbers = lambda x: [float(f"{v:.9g}") for v in x.reshape(-1).tolist()]
     result = {"values": numbers(values), "nf4": numbers(bnb.dequantize_4bit(packed, state)), "int8": numbers(eight)}
-    (HERE / "quantized.json").write_text(json.dumps(result) + "\n")
+    for name in ("bfloat16", "float16"):
+        result[name] = numbers(values.to(getattr(torch, name)).float())
+    (HERE / "packed.json").write_text(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

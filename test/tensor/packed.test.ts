@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+import { Random } from '../../src/base/random';
+import { multiplyPacked, ontoEngine, pack, unpack } from '../../src/model/packed';
+import { hasFused, type PackedWeight, packedMatMul } from '../../src/tensor/fused';
+import { freeCompiled, jit, jitCounts } from '../../src/tensor/jit';
+import { assertBalanced } from '../../src/tensor/memory';
+import { assertClose } from './close';
+import { DEVICE, forEachEngine } from './engines';
+import { tidyAsync } from './tidyAsync';
+
+const kinds = ['bfloat16', 'float16', 'int8', 'nf4'] as const;
+
+/** Small ones, too: float16 has fewer places for those below 2^-14. */
+function numbers(count: number, seed: number): Float32Array {
+  const random = new Random(seed, 'packed');
+  return Float32Array.from({ length: count }, (_, i) => random.normal() * (i % 7 === 0 ? 1e-6 : 1));
+}
+
+/** x w^T, or x w, in double precision. w [outputs, inputs] */
+function product(
+  x: Float32Array,
+  w: Float32Array,
+  [rows, outputs, inputs]: readonly number[],
+  back: boolean,
+): number[] {
+  const [inner = 0, columns = 0] = back ? [outputs, inputs] : [inputs, outputs];
+  return Array.from({ length: (rows ?? 0) * columns }, (_, at) => {
+    const [row, column] = [Math.floor(at / columns), at % columns];
+    let sum = 0;
+    for (let k = 0; k < inner; k++)
+      sum += (x[row * inner + k] ?? 0) * (w[back ? k * columns + column : column * inner + k] ?? 0);
+    return sum;
+  });
+}
+
+forEachEngine((check) => {
+  for (const kind of kinds)
+    check(`${kind}: products and gradients of any sizes are those of the unpacked matrix, compiled too`, async () => {
+      // odd sizes begin rows within bytes and blocks; a panel's edge; more than a panel holds; whole blocks
+      for (const sizes of [
+        [3, 1, 1],
+        [4, 7, 30],
+        [2, 33, 65],
+        [9, 31, 27],
+        [5, 70, 2100],
+        [40, 96, 128],
+      ] as const) {
+        const [rows, outputs, inputs] = sizes;
+        const matrix = pack(numbers(outputs * inputs, 1), outputs, inputs, kind);
+        const w = unpack(matrix);
+        const [xs, dys] = [numbers(rows * inputs, 2), numbers(rows * outputs, 3)];
+        const tolerance = 4e-6 * Math.sqrt(Math.max(outputs, inputs)) * 4;
+        await assertBalanced(() =>
+          tidyAsync(async () => {
+            const weight = ontoEngine(matrix);
+            const [x, dy] = [tf.tensor2d(xs, [rows, inputs]), tf.tensor2d(dys, [rows, outputs])];
+            const both = (given: { x: tf.Tensor2D; dy: tf.Tensor2D; weight: typeof weight }) => ({
+              y: multiplyPacked(given.x, given.weight),
+              dx: tf.grad((it) => multiplyPacked(it as tf.Tensor2D, given.weight))(given.x, given.dy),
+            });
+            const owner = {};
+            const before = jitCounts().refused.length;
+            const compiled = jit(owner, 'packed', { x, dy, weight }, both);
+            for (const { y, dx } of [both({ x, dy, weight }), compiled]) {
+              await assertClose(y, product(xs, w, sizes, false), tolerance);
+              await assertClose(dx, product(dys, w, sizes, true), tolerance);
+            }
+            const again = jit(owner, 'packed', { x, dy, weight }, both);
+            assert.deepEqual(await again.dx.data(), await compiled.dx.data());
+            assert.equal(jitCounts().refused.length, before);
+            freeCompiled(owner);
+          }),
+        );
+      }
+    });
+
+  check('every number of 16 bits arrives as it is, and every code of 8 and 4 in every place', () =>
+    tidyAsync(async () => {
+      const size = 256;
+      const patterns = Uint16Array.from({ length: size * size }, (_, i) => i);
+      // none that is infinite, and of bfloat16 none so small that processors may take it for 0
+      const halves = patterns.map((bits) => ((bits & 0x7c00) === 0x7c00 ? 0 : bits));
+      const brains = patterns.map((bits) => ([0, 0x7f80].includes(bits & 0x7f80) ? 0 : bits));
+      const form = { outputs: size, inputs: size };
+      const sixteen = (kind: 'float16' | 'bfloat16', bits: Uint16Array) => ({
+        ...{ ...form, kind, codes: new Uint8Array(bits.buffer), scales: new Float32Array(0) },
+      });
+      const values = numbers(size * size, 6);
+      const matrices = [
+        sixteen('float16', halves),
+        sixteen('bfloat16', brains),
+        pack(values, size, size, 'int8'),
+        pack(values, size, size, 'nf4'),
+      ];
+      const one = tf.eye(size);
+      for (const matrix of matrices) {
+        const weight = ontoEngine(matrix);
+        const w = unpack(matrix);
+        const y = multiplyPacked(one, weight);
+        const dx = tf.grad((x) => multiplyPacked(x as tf.Tensor2D, weight))(one, one);
+        // -0 is 0 in a sum
+        const exact = (got: Float32Array, want: Float32Array) => want.every((value, i) => (got[i] as number) === value);
+        assert.ok(exact((await tf.transpose(y).data()) as Float32Array, w), matrix.kind);
+        assert.ok(exact((await dx.data()) as Float32Array, w), matrix.kind);
+      }
+    }),
+  );
+
+  check('numbers of 16 bits give the bits that float32 gives', () =>
+    tidyAsync(async () => {
+      if (!hasFused()) return;
+      const values = unpack(pack(numbers(48 * 80, 4), 48, 80, 'bfloat16'));
+      const x = tf.tensor2d(numbers(6 * 80, 5), [6, 80]);
+      const whole = tf.tensor2d(values, [48, 80]);
+      const expected = await (
+        tf.engine().runKernel('SparringMatMul', { a: x, b: whole }, { sizes: [0, 1] }) as tf.Tensor
+      ).data();
+      for (const kind of ['bfloat16', 'float16'] as const) {
+        const y = multiplyPacked(x, ontoEngine(pack(values, 48, 80, kind)));
+        if (kind === 'bfloat16') assert.deepEqual(await y.data(), expected);
+        else await assertClose(y, [...expected], 2e-2);
+      }
+    }),
+  );
+
+  check('codes that do not fit are refused by every engine in the same words', () => {
+    if (!hasFused()) assert.ok(tf.getBackend() === 'webgpu' || DEVICE, 'the native engine and wasm have fused ops');
+    else
+      tf.tidy(() => {
+        const right = ontoEngine(pack(numbers(64, 1), 4, 16, 'nf4')) as PackedWeight;
+        const x = tf.ones([2, 16]) as tf.Tensor2D;
+        const attempt = (weight: PackedWeight, rows: tf.Tensor2D, expected: RegExp) =>
+          assert.throws(() => packedMatMul(rows, weight), expected);
+        const fewer = tf.tensor1d([1, 2, 3], 'int32');
+        attempt({ ...right, codes: fewer }, x, /SparringPackedMatMul was given codes or scales that do not fit/);
+        attempt(
+          { ...right, scales: tf.ones([1]) },
+          x,
+          /SparringPackedMatMul was given codes or scales that do not fit/,
+        );
+        attempt({ ...right, kind: 'int8' }, x, /SparringPackedMatMul was given codes or scales that do not fit/);
+        attempt(right, tf.ones([2, 4]), /SparringPackedMatMul takes rows as wide as the matrix/);
+        const odd = { ...right, kind: 'nf3' as PackedWeight['kind'] };
+        attempt(odd, x, /SparringPackedMatMul (was given the size -1|takes a kind)/);
+      });
+  });
+});
