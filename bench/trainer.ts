@@ -80,7 +80,7 @@ export async function openTrainer(folder: string, precision?: Precision): Promis
       attack: { ...request.attack, optimizer: 'sign' },
       lora: request.lora,
       data: { adversarial: { file: 'none.jsonl' }, utility: { file: 'none.jsonl' } },
-    }) as Pick<Resolved, 'lora' | 'seed' | 'method' | 'attack'>;
+    }) as Pick<Resolved, 'lora' | 'seed' | 'method' | 'attack' | 'training'>;
     return {
       resolved: parsed,
       model,

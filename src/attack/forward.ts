@@ -14,6 +14,8 @@ export interface Target {
   readonly weights: Weights;
   /** Mean L2 norm of the embedding table's rows: the unit of epsilon. */
   readonly embeddingNorm: number;
+  /** Blocks are computed anew in the gradient instead of kept for it: src/tensor/checkpointed.ts. */
+  readonly recompute?: boolean;
 }
 
 /** Mean L2 norm over all rows of an embedding table [V, D], of unscaled rows. LoRA does not change it: computed once per model. */
@@ -29,12 +31,13 @@ export async function meanEmbeddingNorm(embedding: Tensor2D): Promise<number> {
  * positions only: the other positions predict no target.
  */
 export function logProbsOfTargets(
-  target: Pick<Target, 'model' | 'weights'>,
+  target: Pick<Target, 'model' | 'weights' | 'recompute'>,
   batch: Pick<Batch, 'rows' | 'positions' | 'targets' | 'targetIds' | 'seen' | 'shared'>,
   embeddings: Tensor3D,
   adapter?: AdapterRun,
 ): Tensor1D {
-  const input = { embeddings, select: batch.positions, seen: batch.seen, ...batch.shared };
+  const { recompute } = target;
+  const input = { embeddings, select: batch.positions, seen: batch.seen, recompute, ...batch.shared };
   const { hidden } = decode(target.model, target.weights, input, adapter);
   const parts = partsOf(batch.rows);
   const ids = apart(batch.targetIds, parts);

@@ -76,6 +76,10 @@ export const trainingOptions = z.strictObject({
     .positive()
     .default(0.3)
     .meta({ description: 'Largest global norm of the gradient; longer ones are scaled down.', paper: '0.3' }),
+  gradientCheckpointing: z.boolean().default(false).meta({
+    description:
+      'Keep only what goes from block to block until the backward pass, which computes the blocks anew: less memory, more time, the same gradients to float error.',
+  }),
   maxLength: z.int().min(2).default(256).meta({
     description: 'Longer rows are cut at this many tokens.',
     unit: 'tokens',

@@ -45,6 +45,8 @@ export interface TrainerOptions {
   learningRate?: number;
   weightDecay?: number;
   clipNorm?: number;
+  /** Less memory, more time: blocks are computed anew in the backward pass. Default: false. */
+  gradientCheckpointing?: boolean;
   seed?: number;
   /** Goes on from this one, which the trainer then owns. */
   adapter?: Adapter;
@@ -68,11 +70,12 @@ export interface Trainer {
 
 /** @throws Problem `options` or `loraTargets` */
 export async function createTrainer(model: Model, options: TrainerOptions = {}): Promise<Trainer> {
-  const { learningRate = 2e-4, weightDecay = 1e-3, clipNorm = 0.3, seed = 0 } = options;
+  const { learningRate = 2e-4, weightDecay = 1e-3, clipNorm = 0.3, gradientCheckpointing = false, seed = 0 } = options;
   const resolved = {
     method: checkOptions(methodOptions, options.method ?? 'cat', 'method'),
     attack: checkOptions(attackOptions, options.attack ?? {}, 'attack'),
     lora: checkOptions(loraOptions, options.lora ?? {}, 'lora'),
+    training: { gradientCheckpointing },
     seed,
   };
   const embeddingNorm = await meanEmbeddingNorm(model.weights.embedding);

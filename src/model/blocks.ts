@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
+import { checkpointed } from '../tensor/checkpointed';
 import { tidied } from '../tensor/tidied';
 import { type Attended, attention } from './attention';
 import type { Cache } from './cache';
 import type { DecoderInput } from './decoder';
 import { feedForward } from './feedForward';
 import { gatherRows } from './gatherRows';
-import { type LayerRun, project } from './lora';
+import { type Adapter, factorsOf, type LayerRun, project, withFactors } from './lora';
 import type { DecoderConfig, Weights } from './model';
 import { addAndNormalize, normalize } from './norm';
 import type { RopeRange } from './rope';
@@ -38,9 +39,10 @@ export function throughLastAttention(
       ? { ...visibility(config, input, past, windowed), ...ropeOf(config, { length, seen, positions }, windowed) }
       : {},
   );
-  const attend = (run: LayerRun, { x, added }: Stream) => {
+  type Kind = (typeof byKind)[number];
+  const kindOf = (run: LayerRun): Kind => byKind[config.windowed[run.layer] ? 1 : 0] as Kind;
+  const attend = (run: LayerRun, { x, added }: Stream, own = kindOf(run)) => {
     const { sum, normed } = addAndNormalize(config, x, added, run.weights.norms.beforeAttention);
-    const own = byKind[config.windowed[run.layer] ? 1 : 0];
     const common = { batch, past: cache?.layers[run.layer], keep: cache !== undefined };
     return { sum, ...attention(run, { x: normed, ...common, ...own }) };
   };
@@ -48,11 +50,20 @@ export function throughLastAttention(
   const grow = ({ k, v }: Pick<Attended, 'k' | 'v'>) => k && v && layers.push({ k, v });
   const begin = withPositions(config, weights, embeddings, { seen, positions });
   let stream: Stream = { x: tf.reshape(begin, [batch * length, size]) as tf.Tensor2D };
+  const through = (run: LayerRun, from: Stream): Stream & Pick<Attended, 'k' | 'v'> => {
+    const { k, v, ...halfWay } = attend(run, from);
+    return { ...behindAttention(run, halfWay), k, v };
+  };
+  const throughAnew: typeof through = (run, { x }) => {
+    const block = (rows: tf.Tensor2D, factors: Adapter['factors'], own: Kind) => {
+      const next = withFactors(run, factors);
+      const { x: sum, added } = behindAttention(next, attend(next, { x: rows }, own));
+      return added ? (tf.add(sum, added) as tf.Tensor2D) : sum;
+    };
+    return { x: checkpointed(x, factorsOf(run), kindOf(run), block) };
+  };
   for (const run of runs.slice(0, -1)) {
-    const next = tidied(() => {
-      const { k, v, ...halfWay } = attend(run, stream);
-      return { ...behindAttention(run, halfWay), k, v };
-    });
+    const next = tidied(() => (input.recompute && !cache ? throughAnew : through)(run, stream));
     grow(next);
     stream = next;
   }

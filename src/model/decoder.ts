@@ -27,6 +27,8 @@ export interface DecoderInput {
    * without, but for the adapter's dropout.
    */
   select?: tf.Tensor1D;
+  /** Blocks keep nothing for the gradient, which computes them anew: without a cache only. The same numbers to float error. */
+  recompute?: boolean;
 }
 
 /** Rows of the embedding table. ids [B, T] int32 -> [B, T, D] */

@@ -115,6 +115,22 @@ export interface LayerRun {
   adapter?: AdapterRun;
 }
 
+/** The adapter's factors in this block. */
+export function factorsOf({ config, layer, adapter }: LayerRun): Adapter['factors'] {
+  const modules = linearLayers(config).map(({ path }) => modulePath(config, layer, path));
+  const all = adapter?.adapter.factors ?? {};
+  return Object.fromEntries(
+    modules.flatMap((module) => {
+      const own = all[module];
+      return own ? [[module, own]] : [];
+    }),
+  );
+}
+
+/** The same with other factors. */
+export const withFactors = (run: LayerRun, factors: Adapter['factors']): LayerRun =>
+  run.adapter ? { ...run, adapter: { ...run.adapter, adapter: { ...run.adapter.adapter, factors } } } : run;
+
 /** x [N, in] -> [N, out] through a linear layer of a block and, where there is one, its adapter. */
 export function project({ config, layer, weights, adapter }: LayerRun, role: LinearRole, x: tf.Tensor2D): tf.Tensor2D {
   const path = config.family.linear[role];

@@ -90,11 +90,11 @@ export function ontoEngine(matrix: PackedValues): Packed {
   const { kind, codes, scales } = matrix;
   const words = new Int32Array(Math.ceil(codes.length / 4));
   new Uint8Array(words.buffer).set(codes);
-  return {
-    ...matrix,
-    codes: tf.tensor1d(words, 'int32'),
-    scales: tf.tensor1d(kind === 'nf4' ? Float32Array.of(...NF4, ...scales) : scales),
-  };
+  const book = kind === 'nf4' ? NF4 : [];
+  const numbers = new Float32Array(book.length + scales.length);
+  numbers.set(book);
+  numbers.set(scales, book.length);
+  return { ...matrix, codes: tf.tensor1d(words, 'int32'), scales: tf.tensor1d(numbers) };
 }
 
 export function freePacked({ codes, scales }: Packed): void {

@@ -22,7 +22,9 @@ import type { Setup } from './setUp';
 
 /** What the gradients of a micro-batch depend on. */
 export type MicroSetup = Pick<Setup, 'model' | 'embeddingNorm' | 'adversarial' | 'utility' | 'sizes'> & {
-  resolved: Pick<Setup['resolved'], 'lora' | 'seed' | 'method' | 'attack'>;
+  resolved: Pick<Setup['resolved'], 'lora' | 'seed' | 'method' | 'attack'> & {
+    training: Pick<Setup['resolved']['training'], 'gradientCheckpointing'>;
+  };
 };
 
 export type Loss = CatLoss | CapoLoss;
@@ -67,21 +69,22 @@ export async function microGradients(
 }
 
 function utilityGradients(
-  { model, resolved: { method }, utility, sizes }: MicroSetup,
+  { model, resolved: { method, training }, utility, sizes }: MicroSetup,
   adapter: Adapter,
   rows: readonly number[],
   dropout: AdapterRun['dropout'],
 ): MicroResult {
   const own = rows.flatMap((row) => utility[row] ?? []);
   const batch = makeBatch(own, 'all', sizes?.utility.fitting(own.length, batchSize(own)));
-  const key = `utility ${JSON.stringify(method)}`;
+  const recompute = training.gradientCheckpointing;
+  const key = `utility ${JSON.stringify({ method, recompute })}`;
   const args = { weights: model.weights, batch: partsOf(batch) };
   const { loss, gradients } = differentiate(
     { config: model.config, adapter, dropout, key },
     args,
     (run, given): Loss => {
       const embeddings = embed(given.weights, given.batch.ids);
-      const logProbs = logProbsOfTargets({ model, weights: given.weights }, given.batch, embeddings, run);
+      const logProbs = logProbsOfTargets({ model, weights: given.weights, recompute }, given.batch, embeddings, run);
       const input = { utility: logProbs, weights: { utility: given.batch.weights } };
       return method.name === 'capo' ? capoLoss(input, method) : catLoss(input, method);
     },
@@ -100,6 +103,7 @@ async function adversarialGradients(
 ): Promise<MicroResult> {
   const { model, resolved } = setup;
   const { method } = resolved;
+  const recompute = resolved.training.gradientCheckpointing;
   const pairs = rows.flatMap((row) => setup.adversarial[row] ?? []);
   const size = setup.sizes?.pairs.fitting(pairs.length, pairSize(pairs));
   const harmful = makeBatch(
@@ -132,14 +136,14 @@ async function adversarialGradients(
     { weights, both: batch, embeddings: rows, targets }: typeof parts,
     run?: AdapterRun,
   ): PairLogProbs => {
-    const all = logProbsOfTargets({ model, weights }, batch, rows, run);
+    const all = logProbsOfTargets({ model, weights, recompute }, batch, rows, run);
     return { harmful: tf.slice(all, 0, targets.harmful), safe: tf.slice(all, targets.harmful, targets.safe) };
   };
   const reference =
     method.name === 'capo'
       ? referenceOf(method, rows, references, { harmful, safe }, () => logProbs(parts))
       : undefined;
-  const key = `adversarial ${JSON.stringify(method)}`;
+  const key = `adversarial ${JSON.stringify({ method, recompute })}`;
   const args = { ...parts, reference };
   const { loss, gradients } = differentiate(
     { config: model.config, adapter, dropout, key },

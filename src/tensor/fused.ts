@@ -13,6 +13,7 @@ export const FUSED_KERNELS = {
   SparringMatMul: 1,
   SparringAddMatMul: 1,
   SparringPackedMatMul: 1,
+  SparringAfter: 1,
   SparringSwiglu: 1,
   SparringSwigluGrad: 2,
   SparringCausalSoftmax: 1,
@@ -91,6 +92,10 @@ export function packedMatMul(
   const sizes = [PACKED_KINDS.indexOf(kind), outputs, inputs, back ? 1 : 0];
   return one('SparringPackedMatMul', { x, codes, scales }, { sizes }) as Tensor2D;
 }
+
+/** x, computed no earlier than `other`, where a compiled function would otherwise choose. Elsewhere x as it is. Has no gradient. */
+export const after = (x: Tensor, other: Tensor): Tensor =>
+  hasFused() ? one('SparringAfter', { x, other }) : tf.clone(x);
 
 /** silu(gate) * up. Any shape, the same of both. */
 export const swiglu = (gate: Tensor2D, up: Tensor2D): Tensor2D => one('SparringSwiglu', { gate, up }) as Tensor2D;

@@ -1,13 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type RecordingBackend, recordingBackend } from './backend/recording';
+import { flatten, rebuild, type Tree } from './trees';
 
 // Compiled calls. Where the native engine is current, a function of tensors is recorded when it is first called with some shapes: its
 // kernels are written down as a TensorFlow function with TensorFlow's own inference of shapes, without being run. One call of that
 // function does what hundreds of ops did, from the first call on, since it may round otherwise than they do: a run that was resumed must
 // give the bits of one that was not. On other engines the function is simply called.
-
-/** Tensors at any depth of plain objects and lists; the other leaves are constants of the compiled function. */
-export type Tree = unknown;
 
 interface Compiled {
   backend: RecordingBackend;
@@ -155,46 +153,4 @@ function dropTape({ state }: ReturnType<typeof tf.engine>): void {
   if (state.gradientDepth > 0) return;
   for (const { saved } of state.activeTape ?? []) tf.dispose(saved ?? []);
   state.activeTape = [];
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return Array.isArray(value) || prototype === Object.prototype || prototype === null;
-}
-
-/** The tensors of a tree in the order of its parts, and what tells its form from others'. `opaque`: it holds something else as well. */
-function flatten(tree: Tree): { tensors: tf.Tensor[]; signature: string; opaque: boolean } {
-  const tensors: tf.Tensor[] = [];
-  const parts: string[] = [];
-  let opaque = false;
-  const walk = (value: Tree): void => {
-    if (value instanceof tf.Tensor) {
-      tensors.push(value);
-      parts.push(`${value.dtype}[${value.shape}]`);
-    } else if (typeof value !== 'object' || value === null)
-      parts.push(typeof value === 'function' ? 'f' : String(value));
-    else if (isPlain(value)) {
-      parts.push('{');
-      for (const [key, inner] of Object.entries(value)) {
-        if (inner === undefined) continue; // as good as absent
-        parts.push(key);
-        walk(inner);
-      }
-      parts.push('}');
-    } else opaque = true;
-  };
-  walk(tree);
-  return { tensors, signature: parts.join(' '), opaque };
-}
-
-/** The same tree with other tensors, in the order in which flatten finds them. */
-function rebuild(tree: Tree, tensors: readonly tf.Tensor[]): Tree {
-  let next = 0;
-  const walk = (value: Tree): Tree => {
-    if (value instanceof tf.Tensor) return tensors[next++];
-    if (typeof value !== 'object' || value === null || !isPlain(value)) return value;
-    if (Array.isArray(value)) return value.map(walk);
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, walk(inner)]));
-  };
-  return walk(tree);
 }

@@ -9,7 +9,15 @@ import { decode, embed, logits } from '../../src/model/decoder';
 import { type AdapterRun, createAdapter, freeAdapter, freeMerged, mergeAdapter } from '../../src/model/lora';
 import type { DecoderConfig, Weights } from '../../src/model/model';
 import { openTokenizer } from '../../src/model/openModel';
-import { multiplyPacked, pack, packedBytes, unpack } from '../../src/model/packed';
+import {
+  freePacked,
+  isInJavaScript,
+  multiplyPacked,
+  ontoEngine,
+  pack,
+  packedBytes,
+  unpack,
+} from '../../src/model/packed';
 import { SafetensorsSource } from '../../src/model/safetensorsSource';
 import type { WeightSource } from '../../src/model/weightSource';
 import { freeWeights, loadWeights } from '../../src/model/weights';
@@ -113,6 +121,19 @@ test('a code is that of the nearest number of all 16', () => {
     const share = shares[i] as number;
     for (const other of book) assert.ok(Math.abs(share - value) <= Math.abs(share - other), `${share} became ${value}`);
   });
+});
+
+test('a matrix as large as models have reaches the engine whole', () => {
+  const before = tf.memory().numTensors;
+  const matrix = ontoEngine(pack(new Float32Array(2 ** 24).fill(0.5), 4096, 4096, 'nf4'));
+  assert.ok(!isInJavaScript(matrix));
+  assert.deepEqual([matrix.codes.shape, matrix.scales.shape], [[2 ** 24 / 8], [16 + 2 ** 24 / 64]]);
+  const row = tf.ones([1, 4096]) as tf.Tensor2D;
+  const y = multiplyPacked(row, matrix);
+  assert.ok([...y.dataSync()].every((value) => value === 2048));
+  freePacked(matrix);
+  tf.dispose([row, y]);
+  assert.equal(tf.memory().numTensors, before);
 });
 
 test('what float16 cannot hold is refused by its name', () => {

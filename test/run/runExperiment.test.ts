@@ -111,6 +111,26 @@ test('a base of fewer bits trains, each to an adapter of its own, and in the sam
   assert.equal(adapters.size, 4);
 });
 
+test('with gradient checkpointing a run has the losses that it has without, and the same bytes when it is stopped on the way', async () => {
+  const losses: number[][] = [];
+  for (const checkpointing of [false, true]) {
+    const { folder, resolved } = tinyExperiment((yaml) =>
+      yaml.replace('steps: 6', `steps: 3\n  gradientCheckpointing: ${checkpointing}`),
+    );
+    const whole = newFolder(folder, 'whole');
+    const hash = await run(resolved, whole);
+    losses.push(stepLosses(whole));
+    const pieces = newFolder(folder, 'pieces');
+    await inPieces(resolved, pieces, 11);
+    assert.equal(hashOf(pieces), hash);
+  }
+  const [kept = [], anew = []] = losses;
+  assert.equal(kept.length, 3);
+  kept.forEach((loss, i) => {
+    assert.ok(Math.abs(loss - (anew[i] as number)) < 1e-5 * Math.abs(loss), `${loss} ${anew[i]}`);
+  });
+});
+
 for (const method of ['cat', 'capo', 'sft'])
   test(`a run of ${method} that is stopped again and again ends in the same bytes`, async () => {
     const { folder, resolved } = tinyExperiment((yaml) => yaml.replace('name: cat', `name: ${method}`));
@@ -124,6 +144,15 @@ for (const method of ['cat', 'capo', 'sft'])
   });
 
 /** The last text of each id. */
+/** Total losses of a run's steps. */
+function stepLosses(folder: string): number[] {
+  const lines = readFileSync(join(folder, 'records.jsonl'), 'utf8').split('\n').filter(Boolean);
+  return lines.flatMap((line) => {
+    const record = JSON.parse(line) as RunRecord;
+    return record.kind === 'step' ? [record.losses.total] : [];
+  });
+}
+
 function texts(folder: string): { [id: string]: string } {
   const found = readFileSync(join(folder, 'texts.jsonl'), 'utf8').split('\n').filter(Boolean);
   return Object.fromEntries(found.map((line) => [(JSON.parse(line) as { id: string }).id, line]).sort());

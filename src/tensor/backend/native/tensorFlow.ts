@@ -59,7 +59,7 @@ const typed = (values: readonly number[], dtype: number): ArrayBufferView => {
 /** What the kernels' backend has and does not tell. */
 interface KernelBackend {
   createOutputTensor(metadata: { id: number; shape: number[]; dtype: number }): tf.Tensor;
-  getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
+  getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
 }
 
 function recordingOf(addon: Addon, recorder: Recorder, cores: number): RecordingBackend {
@@ -101,6 +101,24 @@ function recordingOf(addon: Addon, recorder: Recorder, cores: number): Recording
   };
 }
 
+/** Values of at least so many numbers go to TensorFlow at once. */
+const LARGE = 2 ** 16;
+
+/**
+ * The package leaves values in JavaScript until they are first used. Large ones, a model's weights, would be there twice until JavaScript's
+ * memory is cleaned up.
+ */
+function passingOn(backend: tf.KernelBackend & KernelBackend, recorder: Recorder): tf.KernelBackend {
+  const { write } = backend;
+  backend.write = (values, shape, dtype) => {
+    const dataId = write.call(backend, values, shape, dtype);
+    if (ArrayBuffer.isView(values) && values.length >= LARGE && !recorder.active)
+      backend.getInputTensorIds([{ dataId, shape, dtype }]);
+    return dataId;
+  };
+  return backend;
+}
+
 /** Makes TensorFlow, through our addon, the current backend. Its kernels are those of @tensorflow/tfjs-node-gpu, but for a few. */
 export async function startTensorFlow(
   addonPath: string,
@@ -128,8 +146,8 @@ export async function startTensorFlow(
     const binding = bindingOf(addon, version, recorder) as unknown as ConstructorParameters<
       typeof NodeJSKernelBackend
     >[0];
-    const make = () => new NodeJSKernelBackend(binding, 'sparring') as unknown as tf.KernelBackend;
-    tf.registerBackend('tensorflow', make, 3);
+    const make = () => new NodeJSKernelBackend(binding, 'sparring') as unknown as tf.KernelBackend & KernelBackend;
+    tf.registerBackend('tensorflow', () => passingOn(make(), recorder), 3);
     registerRecording('tensorflow', recordingOf(addon, recorder, cores));
   } finally {
     console.warn = warn;

@@ -70,7 +70,7 @@ function guardMemory(wasm: Heap): void {
     throw new Problem(
       'engineMemory',
       `The WebAssembly engine can hold 4 GB, 2 GB in one piece: ${used} GB are in use and ${more} GB more do not fit. ` +
-        'Use smaller batches, shorter sequences or a smaller model, or the native engine.',
+        'Use training.gradientCheckpointing, precision: nf4, smaller batches or shorter sequences, or the native engine.',
     );
   };
 }

@@ -2,6 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../../fused';
 import type { WasmCompute, Work } from './wasmCompute';
+import { NUMBERS } from './wasmJobs';
 import { type Inputs, PANEL } from './wasmKernels';
 import { LIGHT, POWERS } from './wasmStrides';
 
@@ -239,6 +240,11 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
   SparringMatMul: matMul,
   SparringAddMatMul: matMul,
   SparringPackedMatMul: packedMatMul,
+  // Jobs run in the order in which they are written down.
+  SparringAfter: {
+    misfit: () => undefined,
+    work: (call) => ({ ...flat(call, 'each', 'x', ['y']), numbers: { kind: NUMBERS.indexOf('same') } }),
+  },
   SparringSwiglu: {
     misfit: (call) => (alike(call, 'gate', 'up') ? undefined : 'takes gate and up of one shape'),
     work: (call) => flat(call, 'swiglu', 'gate', ['y']),
