@@ -19,6 +19,8 @@ constexpr double kNanosecondsEach = 0.3;
 constexpr double kWorthIt = 20;
 // How often a thread looks for work before it sleeps: not long, since TensorFlow's threads want the cores as well.
 constexpr int kSpins = 200;
+// Pieces of a loop per thread: whoever has time takes the next one, so that nobody waits for a thread that has not woken or has no core.
+constexpr int kPieces = 4;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -37,13 +39,23 @@ struct Pool {
   std::mutex lock;
   std::condition_variable wake;
   std::atomic<uint64_t> turn{0};
-  std::atomic<int> left{0};
   const std::function<void(int64_t, int64_t)>* work = nullptr;
-  int64_t count = 0;
+  int64_t count = 0, pieces = 0;
+  // Pieces to take, and pieces done. A loop does not end, nor do its fields change, before a piece that was taken is done.
+  std::atomic<int64_t> left{0}, done{0};
 
-  int64_t start(int part) const { return count * part / threads; }
+  void takePieces() {
+    for (;;) {
+      int64_t now = left.load(std::memory_order_acquire);
+      do {
+        if (now <= 0) return;
+      } while (!left.compare_exchange_weak(now, now - 1, std::memory_order_acq_rel));
+      (*work)(count * (now - 1) / pieces, count * now / pieces);
+      done.fetch_add(1, std::memory_order_acq_rel);
+    }
+  }
 
-  void run(int part) {
+  void run() {
     uint64_t seen = 0;
     for (;;) {
       for (int spins = 0; spins < kSpins && turn.load(std::memory_order_acquire) == seen; spins++) pause();
@@ -52,32 +64,39 @@ struct Pool {
         wake.wait(held, [&] { return turn.load(std::memory_order_acquire) != seen; });
       }
       seen = turn.load(std::memory_order_acquire);
-      (*work)(start(part), start(part + 1));
-      left.fetch_sub(1, std::memory_order_acq_rel);
+      takePieces();
     }
   }
 
-  void share(int64_t rows, const std::function<void(int64_t, int64_t)>& given) {
+  void share(int64_t rows, const std::function<void(int64_t, int64_t)>& given, int64_t most) {
     work = &given;
     count = rows;
-    left.store(threads - 1, std::memory_order_relaxed);
+    pieces = std::min(rows, most);
+    done.store(0, std::memory_order_relaxed);
+    left.store(pieces, std::memory_order_release);
     {
       std::lock_guard<std::mutex> held(lock);
       turn.fetch_add(1, std::memory_order_acq_rel);
     }
     wake.notify_all();
-    given(0, start(1));
-    while (left.load(std::memory_order_acquire) > 0) pause();
+    takePieces();
+    while (done.load(std::memory_order_acquire) < pieces) pause();
   }
 
-  // What it takes until sleeping threads have woken, run and reported: microseconds on a machine of its own, much more on some virtual ones.
+  // What it takes until a sleeping thread has woken: microseconds on a machine of its own, much more on some virtual ones.
   void measure() {
     std::vector<double> times;
-    const std::function<void(int64_t, int64_t)> nothing = [](int64_t, int64_t) {};
+    std::atomic<bool> woken{false};
+    const auto caller = std::this_thread::get_id();
+    const std::function<void(int64_t, int64_t)> waits = [&](int64_t, int64_t) {
+      if (std::this_thread::get_id() != caller) woken.store(true);
+      while (!woken.load()) pause();
+    };
     for (int i = 0; i < 15; i++) {
       std::this_thread::sleep_for(std::chrono::microseconds(300));
+      woken.store(false);
       const auto began = Clock::now();
-      share(threads, nothing);
+      share(threads, waits, threads);
       times.push_back(std::chrono::duration<double, std::nano>(Clock::now() - began).count());
     }
     std::sort(times.begin(), times.end());
@@ -98,7 +117,7 @@ void parallel::setThreads(int count) {
   Pool& all = pool();
   if (all.threads > 1 || count < 2) return;
   all.threads = count;
-  for (int part = 1; part < count; part++) std::thread([&all, part] { all.run(part); }).detach();
+  for (int thread = 1; thread < count; thread++) std::thread([&all] { all.run(); }).detach();
   all.measure();
 }
 
@@ -108,7 +127,7 @@ void parallel::rows(int64_t count, int64_t cost, const std::function<void(int64_
     work(0, count);
     return;
   }
-  all.share(count, work);
+  all.share(count, work, kPieces * all.threads);
   all.busy.unlock();
 }
 

@@ -8,7 +8,7 @@ namespace parallel {
 // How many threads a loop may use, the caller included; called once, before the first loop.
 void setThreads(int count);
 
-// work(from, to) over all of 0 .. count, in one part per thread where `cost` (numbers touched) is worth it. Which thread does a row
+// work(from, to) over all of 0 .. count, in some pieces on all threads where `cost` (numbers touched) is worth it. Which thread does a row
 // changes no number of it. A loop inside or beside another one runs on its caller alone.
 void rows(int64_t count, int64_t cost, const std::function<void(int64_t, int64_t)>& work);
 
