@@ -1,5 +1,7 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { nextTurn } from '../attack/nextTurn';
 import { Problem } from '../base/problem';
+import type { MicroBatch } from '../data/batches';
 import type { Reference } from '../defense/reference';
 import type { NewRecord, Output } from '../evaluation/output';
 import { freeMerged, mergeAdapter } from '../model/lora';
@@ -13,7 +15,7 @@ import type { Setup } from './setUp';
 import { update } from './update';
 
 export interface TrainLinks {
-  /** Asked between two steps. */
+  /** Asked between two steps, and between the micro-batches of one. */
   stopRequested(): boolean;
   /** Writes a checkpoint of the state and says where. */
   save(state: TrainState): Promise<{ folder: string; adapterSha256: string }>;
@@ -34,20 +36,11 @@ export async function* train(setup: Setup, state: TrainState, links: TrainLinks)
     const began = performance.now();
     const rate = learningRate(training, state.step, steps);
 
-    // Gradients of all micro-batches, averaged.
-    const results: MicroResult[] = [];
-    let sum: TensorRecord | undefined;
-    const first = state.step * training.accumulation;
-    for (let index = first; index < first + training.accumulation; index++) {
-      const micro = plan[index];
-      if (!micro) throw new Error(`the plan has no micro-batch ${index}`);
-      const result = await microGradients(setup, state.adapter, micro, index, links.references);
-      sum = sum ? addGradients(sum, result.gradients) : result.gradients;
-      results.push(result);
-      await nextTurn();
-      adversarialSeen += micro.adversarial.length;
-    }
-    const norm = update(state, sum ?? {}, rate, training);
+    const micros = plan.slice(state.step * training.accumulation, (state.step + 1) * training.accumulation);
+    const made = await accumulated(setup, state, micros, links);
+    if (!made) break;
+    const { sum, results } = made;
+    const norm = update(state, sum, rate, training);
     const { losses, attack, gradientNorm } = await readScalars(results, norm);
     state.step++;
     const { step } = state;
@@ -58,7 +51,11 @@ export async function* train(setup: Setup, state: TrainState, links: TrainLinks)
         { at: ['training', 'learningRate'] },
       );
 
-    const micros = plan.slice(first, first + training.accumulation);
+    const rows = {
+      adversarial: micros.reduce((n, micro) => n + micro.adversarial.length, 0),
+      utility: micros.reduce((n, micro) => n + micro.utility.length, 0),
+    };
+    adversarialSeen += rows.adversarial;
     const { iterations, epsilon } = resolved.attack;
     yield {
       record: {
@@ -69,10 +66,7 @@ export async function* train(setup: Setup, state: TrainState, links: TrainLinks)
         gradientNorm,
         losses,
         ...(attack && { attack: { ...attack, iterations, epsilon } }),
-        rows: {
-          adversarial: micros.reduce((n, micro) => n + micro.adversarial.length, 0),
-          utility: micros.reduce((n, micro) => n + micro.utility.length, 0),
-        },
+        rows,
         tokens: results.reduce((n, result) => n + result.tokens, 0),
         seconds: (performance.now() - began) / 1000,
         memory: process.memoryUsage().rss,
@@ -87,6 +81,32 @@ export async function* train(setup: Setup, state: TrainState, links: TrainLinks)
     }
   }
   if (state.step > saved) yield { record: await checkpoint(state, links) };
+}
+
+/**
+ * The gradients of a step's micro-batches, added up, and what else came of them. Nothing where a stop was asked for on the way: a step may take
+ * minutes, and whoever resumes makes it again.
+ */
+async function accumulated(
+  setup: Setup,
+  { adapter, step }: TrainState,
+  micros: readonly MicroBatch[],
+  { references, stopRequested }: TrainLinks,
+): Promise<{ sum: TensorRecord; results: MicroResult[] } | undefined> {
+  const first = step * setup.resolved.training.accumulation;
+  const results: MicroResult[] = [];
+  let sum: TensorRecord = {};
+  for (const [i, micro] of micros.entries()) {
+    if (i > 0 && stopRequested()) {
+      tf.dispose([sum, ...results.map(({ losses, attack }) => [...losses.map((loss) => ({ ...loss })), attack ?? {}])]);
+      return undefined;
+    }
+    const result = await microGradients(setup, adapter, micro, first + i, references);
+    sum = i > 0 ? addGradients(sum, result.gradients) : result.gradients;
+    results.push(result);
+    await nextTurn();
+  }
+  return { sum, results };
 }
 
 const checkpoint = async (state: TrainState, links: TrainLinks): Promise<NewRecord> => ({

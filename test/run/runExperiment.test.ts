@@ -111,6 +111,26 @@ test('a base of fewer bits trains, each to an adapter of its own, and in the sam
   assert.equal(adapters.size, 4);
 });
 
+test('a run that is asked to stop between two micro-batches drops the step, keeps no tensor of it and ends in the same bytes', async () => {
+  const { folder, resolved } = tinyExperiment((yaml) =>
+    yaml.replace('steps: 6\n  rows: 4\n  accumulation: 2', 'steps: 2\n  rows: 2\n  accumulation: 4'),
+  );
+  assert.equal(resolved.training.accumulation, 4);
+  const expected = await run(resolved, newFolder(folder, 'whole'));
+  const quiet = { ...resolved, evaluation: { ...resolved.evaluation, before: false } };
+  for (let asked = 2; asked < 9; asked++) {
+    const pieces = newFolder(folder, `at ${asked}`);
+    const before = tf.memory().numTensors;
+    let times = 0;
+    assert.equal(await startRun(pieces, quiet, about, { stopRequested: () => ++times >= asked }), 'stopped');
+    assert.equal(tf.memory().numTensors, before);
+    // before the first step and within it, four times; then before the second one
+    assert.equal(readRunFolder(pieces).view.step, asked < 6 ? 0 : 1);
+    assert.equal(await resumeRun(pieces, about, never), 'finished');
+    assert.equal(hashOf(pieces), expected);
+  }
+});
+
 test('with gradient checkpointing a run has the losses that it has without, and the same bytes when it is stopped on the way', async () => {
   const losses: number[][] = [];
   for (const checkpointing of [false, true]) {
