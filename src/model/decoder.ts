@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type PackedWeight, packedMatMul, packedRows } from '../tensor/fused';
 import { tidied } from '../tensor/tidied';
 import { softCap } from './attention';
 import { behindAttention, throughLastAttention } from './blocks';
@@ -7,6 +8,7 @@ import { gatherRows } from './gatherRows';
 import { type AdapterRun, type LayerRun, startingAt } from './lora';
 import type { DecoderConfig, Weights } from './model';
 import { addAndNormalize } from './norm';
+import { isPacked } from './packed';
 import { joined, placesSideBySide, rowsSideBySide } from './sideBySide';
 
 export interface DecoderInput {
@@ -34,7 +36,9 @@ export interface DecoderInput {
 /** Rows of the embedding table. ids [B, T] int32 -> [B, T, D] */
 export function embed(weights: Pick<Weights, 'embedding'>, ids: tf.Tensor2D): tf.Tensor3D {
   const [batch, length] = ids.shape;
-  const rows = gatherRows(weights.embedding, tf.reshape(ids, [batch * length]) as tf.Tensor1D);
+  const { embedding } = weights;
+  const places = tf.reshape(ids, [batch * length]) as tf.Tensor1D;
+  const rows = isPacked(embedding) ? packedRows(embedding, places) : gatherRows(embedding, places);
   return tf.reshape(rows, [batch, length, -1]) as tf.Tensor3D;
 }
 
@@ -76,8 +80,11 @@ export function decode(
 
 /** hidden [N, D] -> [N, V] */
 export function logits(config: DecoderConfig, weights: Weights, hidden: tf.Tensor2D): tf.Tensor2D {
-  const scores: tf.Tensor2D = weights.head
-    ? tf.matMul(hidden, weights.head)
-    : tf.matMul(hidden, weights.embedding, false, true);
+  const { head, embedding } = weights;
+  const scores = product(hidden, head ?? embedding, head === undefined);
   return config.logitCap ? softCap(scores, config.logitCap) : scores;
 }
+
+/** x times the matrix [in, out], or where `transposed` or in fewer bits [out, in]. */
+const product = (x: tf.Tensor2D, matrix: tf.Tensor2D | PackedWeight, transposed: boolean): tf.Tensor2D =>
+  isPacked(matrix) ? packedMatMul(x, matrix) : tf.matMul(x, matrix, false, transposed);

@@ -31,9 +31,6 @@ export function describeModel(place: string): ModelDescription {
   const sum = (tensors: typeof list) => tensors.reduce((total, tensor) => total + countOf(tensor), 0);
   const parameters = sum(list);
   const linearParameters = sum(list.filter(({ linear }) => linear));
-  const few = (kind: Exclude<Precision, 'float32'>) =>
-    4 * (parameters - linearParameters) +
-    list.filter(({ linear }) => linear).reduce((total, tensor) => total + packedBytes(countOf(tensor), kind), 0);
   const problems: Problem[] = [];
   const gather = <T>(work: () => T): T | undefined => {
     try {
@@ -53,6 +50,17 @@ export function describeModel(place: string): ModelDescription {
       new Problem('weights', `${missing.length} tensors are missing, the first is ${missing[0]}.`, { file: place }),
     );
   const unused = source?.names().filter((name) => !names.has(name)) ?? [];
+  const tables = [config.family.names.embedding, config.family.names.head].map((name) => `${name}.weight`);
+  const few = (kind: Exclude<Precision, 'float32'>) =>
+    list.reduce((total, tensor) => {
+      const stored = tables.includes(tensor.name) ? source?.sixteenBits(tensor.name)?.kind : undefined;
+      const own = tensor.linear ? kind : stored;
+      return total + (own ? packedBytes(countOf(tensor), own) : 4 * countOf(tensor));
+    }, 0);
+  const bytes = {
+    float32: 4 * parameters,
+    ...{ bfloat16: few('bfloat16'), float16: few('float16'), int8: few('int8'), nf4: few('nf4') },
+  };
   source?.close();
   return {
     place: files.place,
@@ -60,13 +68,7 @@ export function describeModel(place: string): ModelDescription {
     config,
     parameters,
     linearParameters,
-    bytes: {
-      float32: 4 * parameters,
-      bfloat16: few('bfloat16'),
-      float16: few('float16'),
-      int8: few('int8'),
-      nf4: few('nf4'),
-    },
+    bytes,
     templates: [...files.templates.named.keys()],
     unused,
     problems,

@@ -1,4 +1,5 @@
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import type { PackedWeight } from '../tensor/fused';
 import type { Activation } from './activation';
 import type { ChatTemplate } from './chatTemplate';
 import type { Family, LinearRole, NormPlace } from './family';
@@ -103,11 +104,14 @@ export interface LayerWeights {
   linear: { readonly [role in LinearRole]?: Linear };
 }
 
-/** All weights, in float32 but for linear layers of fewer bits. embedding [V, D]; positions [P, D] where they are learned; head [D, V], none where it is the embedding's. */
+/**
+ * All weights, in float32 but for what has fewer bits. embedding [V, D]; positions [P, D] where they are learned; head [D, V] (in fewer bits
+ * [V, D]), none where it is the embedding's.
+ */
 export interface Weights {
-  embedding: Tensor2D;
+  embedding: Tensor2D | PackedWeight;
   positions?: Tensor2D;
-  head?: Tensor2D;
+  head?: Tensor2D | PackedWeight;
   norm: Norm;
   layers: readonly LayerWeights[];
 }

@@ -11,7 +11,7 @@ import {
   type TensorEntry,
 } from './safetensors';
 import { shownName, shownValue } from './shown';
-import type { WeightSource } from './weightSource';
+import type { SixteenBits, WeightSource } from './weightSource';
 
 /** Single tensors out of a folder's safetensors files, by ranged reads: no more than one tensor is in JavaScript memory. */
 export class SafetensorsSource implements WeightSource {
@@ -52,20 +52,13 @@ export class SafetensorsSource implements WeightSource {
     return this.entries.has(name);
   }
 
+  sixteenBits(name: string): SixteenBits | undefined {
+    const kind = SIXTEEN_BITS.get(this.entries.get(name)?.dtype);
+    return kind && { kind, read: (shape) => this.bytes(name, shape) };
+  }
+
   read(name: string, shape: readonly number[]): Float32Array {
-    const entry = this.entries.get(name);
-    if (!entry)
-      throw new Problem('weights', `tensor ${name} is missing; config.json and the weights do not belong together.`, {
-        file: this.place,
-      });
-    const { path, dtype, start, end } = entry;
-    if (entry.shape.join() !== shape.join())
-      throw new Problem('weights', `tensor ${name} has the shape [${entry.shape}], config.json asks for [${shape}].`, {
-        file: path,
-      });
-    const type = floatType({ name, dtype, file: path });
-    const handle = this.open.get(path);
-    if (handle === undefined) throw new Error(`${path} is closed`);
+    const { path, type, start, end, handle } = this.found(name, shape);
     const block = { bytes: type === 'F32' ? 4 : 2, numbers: 1 };
     const values = readFloats(
       { handle, file: path, name, start, end, block },
@@ -75,11 +68,45 @@ export class SafetensorsSource implements WeightSource {
     return checkFinite(values, name, path);
   }
 
+  private bytes(name: string, shape: readonly number[]): Uint8Array {
+    const { path, type, start, end, handle } = this.found(name, shape);
+    const bytes = new Uint8Array(end - start);
+    if (readRange(handle, start, bytes) < bytes.length) throw cutOff(path);
+    const exponent = type === 'F16' ? 0x7c00 : 0x7f80;
+    const bits = new Uint16Array(bytes.buffer);
+    let broken = false;
+    for (let i = 0; i < bits.length; i++) if (((bits[i] as number) & exponent) === exponent) broken = true;
+    if (broken) checkFinite(decodeFloats(bytes, type), name, path);
+    return bytes;
+  }
+
+  private found(name: string, shape: readonly number[]) {
+    const entry = this.entries.get(name);
+    if (!entry)
+      throw new Problem('weights', `tensor ${name} is missing; config.json and the weights do not belong together.`, {
+        file: this.place,
+      });
+    const { path, dtype } = entry;
+    if (entry.shape.join() !== shape.join())
+      throw new Problem('weights', `tensor ${name} has the shape [${entry.shape}], config.json asks for [${shape}].`, {
+        file: path,
+      });
+    const type = floatType({ name, dtype, file: path });
+    const handle = this.open.get(path);
+    if (handle === undefined) throw new Error(`${path} is closed`);
+    return { ...entry, type, handle };
+  }
+
   close(): void {
     for (const handle of this.open.values()) closeSync(handle);
     this.open.clear();
   }
 }
+
+const SIXTEEN_BITS: ReadonlyMap<string | undefined, SixteenBits['kind']> = new Map([
+  ['BF16', 'bfloat16'],
+  ['F16', 'float16'],
+]);
 
 const cutOff = (file: string) => new Problem('safetensors', 'the file was cut off; fetch it again.', { file });
 

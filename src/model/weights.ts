@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
+import { hasFused, type PackedWeight } from '../tensor/fused';
 import { type LinearRole, NORM_PLACES, type NormPlace } from './family';
 import { linearLayers, modulePath } from './linearLayers';
 import type { DecoderConfig, LayerWeights, Linear, Norm, Weights } from './model';
@@ -8,6 +9,8 @@ import {
   isInJavaScript,
   isPacked,
   ontoEngine,
+  type Packed,
+  type PackedValues,
   type Precision,
   pack,
   TOO_LARGE_FOR_FLOAT16,
@@ -16,7 +19,8 @@ import { normSize } from './tensorList';
 import type { WeightSource } from './weightSource';
 
 /**
- * All weights, tensor by tensor; the linear layers in `precision`, everything else in float32. The caller owns them: see freeWeights.
+ * All weights, tensor by tensor; the linear layers in `precision`, tables as the file has them where that is in
+ * 16 bits and `precision` is not float32, everything else in float32. The caller owns them: see freeWeights.
  * @throws Problem `weights` or what the source throws.
  */
 export function loadWeights(source: WeightSource, config: DecoderConfig, precision: Precision = 'float32'): Weights {
@@ -32,17 +36,32 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
     keep(tf.tensor2d(source.read(name, [rows, columns]), [rows, columns]));
   const transposed = (name: string, rows: number, columns: number) =>
     keep(tf.tensor2d(transpose(source.read(name, [rows, columns]), rows, columns), [columns, rows]));
+  const held = (values: PackedValues): Packed => {
+    const packed = ontoEngine(values);
+    if (!isInJavaScript(packed)) made.push(packed.codes, packed.scales);
+    return packed;
+  };
+  /** Numbers [rows, columns] that the file has in 16 bits, as they are, of that kind where one is given. */
+  const asStored = (name: string, rows: number, columns: number, kind?: Precision): Packed | undefined => {
+    const stored = source.sixteenBits(name);
+    if (!stored || (kind && kind !== stored.kind)) return undefined;
+    const codes = stored.read([rows, columns]);
+    return held({ kind: stored.kind, outputs: rows, inputs: columns, codes, scales: new Float32Array(0) });
+  };
+  /** A table, in 16 bits where the layers have fewer bits, too, and the engine multiplies by such. */
+  const table = (name: string, rows: number, columns: number): PackedWeight | undefined =>
+    precision === 'float32' || !hasFused() ? undefined : (asStored(name, rows, columns) as PackedWeight | undefined);
   const linearWeight = (name: string, inputs: number, outputs: number) => {
     const inOut = family.stored === 'inOut';
     if (precision === 'float32') return inOut ? matrix(name, inputs, outputs) : transposed(name, outputs, inputs);
+    const same = inOut ? undefined : asStored(name, outputs, inputs, precision);
+    if (same) return same;
     const values = source.read(name, inOut ? [inputs, outputs] : [outputs, inputs]);
     if (precision === 'float16' && values.some((value) => Math.abs(value) >= TOO_LARGE_FOR_FLOAT16))
       throw new Problem('weights', `tensor ${name} has numbers beyond float16; choose precision: bfloat16.`, {
         file: source.place,
       });
-    const packed = ontoEngine(pack(inOut ? transpose(values, inputs, outputs) : values, outputs, inputs, precision));
-    if (!isInJavaScript(packed)) made.push(packed.codes, packed.scales);
-    return packed;
+    return held(pack(inOut ? transpose(values, inputs, outputs) : values, outputs, inputs, precision));
   };
   const norm = (path: string, size: number): Norm => {
     const weight = source.read(`${path}.weight`, [size]);
@@ -72,9 +91,9 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
   };
   try {
     return {
-      embedding: matrix(`${names.embedding}.weight`, v, d),
+      embedding: table(`${names.embedding}.weight`, v, d) ?? matrix(`${names.embedding}.weight`, v, d),
       ...(names.positions ? { positions: matrix(`${names.positions}.weight`, config.maxPositions, d) } : {}),
-      ...(config.tied ? {} : { head: transposed(`${names.head}.weight`, v, d) }),
+      ...(config.tied ? {} : { head: table(`${names.head}.weight`, v, d) ?? transposed(`${names.head}.weight`, v, d) }),
       norm: norm(names.finalNorm, d),
       layers: Array.from({ length: config.layers }, (_, n) => layer(n)),
     };
@@ -85,16 +104,22 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
 }
 
 export function freeWeights(weights: Weights): void {
-  tf.dispose([weights.embedding, weights.head ?? [], weights.positions ?? []]);
+  freeMatrix(weights.embedding);
+  if (weights.head) freeMatrix(weights.head);
+  weights.positions?.dispose();
   freeNorm(weights.norm);
   for (const { norms, linear } of weights.layers) {
     for (const norm of Object.values(norms)) freeNorm(norm);
     for (const { weight, bias } of Object.values(linear)) {
-      if (isPacked(weight)) freePacked(weight);
-      else weight.dispose();
+      freeMatrix(weight);
       bias?.dispose();
     }
   }
+}
+
+function freeMatrix(matrix: tf.Tensor2D | Packed): void {
+  if (isPacked(matrix)) freePacked(matrix);
+  else matrix.dispose();
 }
 
 function freeNorm({ weight, bias }: Norm): void {

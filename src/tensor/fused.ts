@@ -13,6 +13,7 @@ export const FUSED_KERNELS = {
   SparringMatMul: 1,
   SparringAddMatMul: 1,
   SparringPackedMatMul: 1,
+  SparringPackedRows: 1,
   SparringAfter: 1,
   SparringSwiglu: 1,
   SparringSwigluGrad: 2,
@@ -92,6 +93,14 @@ export function packedMatMul(
   const sizes = [PACKED_KINDS.indexOf(kind), outputs, inputs, back ? 1 : 0];
   return one('SparringPackedMatMul', { x, codes, scales }, { sizes }) as Tensor2D;
 }
+
+/** Rows of a matrix in fewer bits, which has no gradient. ids [N] int32 -> [N, in] */
+export const packedRows = ({ kind, outputs, inputs, codes, scales }: PackedWeight, ids: Tensor1D): Tensor2D =>
+  one(
+    'SparringPackedRows',
+    { codes, scales, ids },
+    { sizes: [PACKED_KINDS.indexOf(kind), outputs, inputs] },
+  ) as Tensor2D;
 
 /** x, computed no earlier than `other`, where a compiled function would otherwise choose. Elsewhere x as it is. Has no gradient. */
 export const after = (x: Tensor, other: Tensor): Tensor =>

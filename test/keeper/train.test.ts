@@ -77,7 +77,7 @@ test('the gradient reaches the embedding through both of its uses', () => {
     tf.sum(
       tf.mul(
         weightsOf({ ...config, layers: 0 }, { 'model.embed_tokens.weight': table, 'model.norm.weight': tf.ones([2]) })
-          .head!,
+          .head as tf.Tensor2D,
         [
           [1, 2],
           [3, 4],

@@ -131,6 +131,7 @@ test('nothing is overwritten, and a failure leaves no half file under the name o
     place: from,
     names: () => source.names(),
     has: (name: string) => source.has(name),
+    sixteenBits: () => undefined,
     close: () => undefined,
     read: (name: string, shape: readonly number[]) => {
       if (left-- === 0) throw new Problem('weights', 'gone');

@@ -51,7 +51,8 @@ test('shards give the same weights as one file', async () => {
   rmSync(path);
   writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ metadata: {}, weight_map: map }));
   const [one, two] = [await openModel(tinyFolder), await openModel(folder)];
-  assert.deepEqual(two.weights.embedding.dataSync(), one.weights.embedding.dataSync());
+  const embeddings = [one, two].map(({ weights }) => (weights.embedding as tf.Tensor2D).dataSync());
+  assert.deepEqual(embeddings[1], embeddings[0]);
   assert.deepEqual(
     (two.weights.layers[1]!.linear.down!.weight as tf.Tensor2D).dataSync(),
     (one.weights.layers[1]!.linear.down!.weight as tf.Tensor2D).dataSync(),
@@ -116,11 +117,18 @@ test('each thing missing or broken is one problem with its file, and leaves no t
 test('weights that are NaN or infinite are refused by name', async () => {
   const folder = copy();
   const path = join(folder, 'model.safetensors');
-  for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
+  for (const [value, dtype, precision] of [
+    [Number.NaN, 'F32', 'float32'],
+    [Number.NEGATIVE_INFINITY, 'F32', 'float32'],
+    [Number.NaN, 'F16', 'float16'],
+    [Number.POSITIVE_INFINITY, 'BF16', 'bfloat16'],
+    [Number.POSITIVE_INFINITY, 'BF16', 'nf4'],
+  ] as const) {
     const tensors = decodeSafetensors(readFileSync(join(tinyFolder, 'model.safetensors')));
     tensors['model.layers.1.mlp.up_proj.weight']!.data[77] = value;
-    writeFileSync(path, encodeSafetensors(tensors));
-    await assert.rejects(openModel(folder), (error) => {
+    const stored = Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, dtype }]);
+    writeFileSync(path, encodeSafetensors(Object.fromEntries(stored)));
+    await assert.rejects(openModel(folder, { precision }), (error) => {
       assert.ok(error instanceof Problem && error.data.file === path);
       assert.match(error.message, new RegExp(`model.layers.1.mlp.up_proj.weight holds ${value} at place 77`));
       return true;

@@ -61,6 +61,7 @@ const rounded = (source: WeightSource, config: DecoderConfig, kind: Kind): Weigh
   place: source.place,
   names: () => source.names(),
   has: (name) => source.has(name),
+  sixteenBits: (name) => source.sixteenBits(name),
   close: () => source.close(),
   read: (name, shape) => {
     const values = source.read(name, shape);
@@ -143,6 +144,7 @@ test('what float16 cannot hold is refused by its name', () => {
     place: source.place,
     names: () => source.names(),
     has: (name) => source.has(name),
+    sixteenBits: (name) => source.sixteenBits(name),
     close: () => source.close(),
     read: (name, shape) => source.read(name, shape).map((value) => value * 1e7),
   };

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
+import { meanEmbeddingNorm } from '../../src/attack/forward';
 import { Random } from '../../src/base/random';
-import { multiplyPacked, ontoEngine, pack, unpack } from '../../src/model/packed';
-import { hasFused, type PackedWeight, packedMatMul } from '../../src/tensor/fused';
+import { decode, embed, logits } from '../../src/model/decoder';
+import { exportModel } from '../../src/model/exportModel';
+import { generate } from '../../src/model/generate';
+import type { Model } from '../../src/model/model';
+import { modelFiles } from '../../src/model/modelFiles';
+import { openModel, openTokenizer } from '../../src/model/openModel';
+import { isPacked, multiplyPacked, ontoEngine, pack, unpack } from '../../src/model/packed';
+import { hasFused, type PackedWeight, packedMatMul, packedRows } from '../../src/tensor/fused';
 import { freeCompiled, jit, jitCounts } from '../../src/tensor/jit';
 import { assertBalanced } from '../../src/tensor/memory';
+import { biasedFolder, farthest, golden, tinyFolder } from '../model/golden';
+import { temporaryFolder } from '../temporaryFolder';
 import { assertClose } from './close';
 import { DEVICE, forEachEngine } from './engines';
 import { tidyAsync } from './tidyAsync';
@@ -122,6 +131,73 @@ forEachEngine((check) => {
         else await assertClose(y, [...expected], 2e-2);
       }
     }),
+  );
+
+  check('rows of a table in fewer bits are its rows, and an id that is none of them is refused', () =>
+    assertBalanced(() =>
+      tidyAsync(async () => {
+        if (!hasFused()) return;
+        for (const kind of kinds) {
+          const matrix = pack(numbers(9 * 21, 7), 9, 21, kind);
+          const weight = ontoEngine(matrix) as PackedWeight;
+          const [ids, w] = [[8, 0, 3, 3], unpack(matrix)];
+          const owner = {};
+          const given = { weight, ids: tf.tensor1d(ids, 'int32') };
+          const compiled = jit(owner, 'rows', given, (it) => ({ rows: packedRows(it.weight, it.ids) }));
+          for (const rows of [packedRows(weight, given.ids), compiled.rows])
+            assert.deepEqual(
+              [...(await rows.data())],
+              ids.flatMap((id) => [...w.slice(id * 21, (id + 1) * 21)]),
+            );
+          freeCompiled(owner);
+          const none = tf.tensor1d([0, 9], 'int32');
+          assert.throws(() => packedRows(weight, none), /SparringPackedRows was given the id 9 of 9/);
+        }
+      }),
+    ),
+  );
+
+  check(
+    'a model whose file has 16 bits has the same logits, tokens and norms in 16 bits, tables included',
+    async () => {
+      const folder = temporaryFolder();
+      const files = modelFiles(tinyFolder);
+      const { config } = openTokenizer(tinyFolder);
+      const source = files.open(config);
+      await exportModel({ files, config, source }, folder, { dtype: 'F16' });
+      source.close();
+      // tied, and untied, whose logits PyTorch has told
+      for (const [place, expected] of [
+        [folder, undefined],
+        [biasedFolder, golden.tinyLlamaBiased.logits],
+      ] as const) {
+        const [whole, few] = [await openModel(place), await openModel(place, { precision: 'float16' })];
+        assert.equal(isPacked(few.weights.embedding), hasFused());
+        if (few.weights.head) assert.equal(isPacked(few.weights.head), hasFused());
+        const { rows, greedy } = golden.tinyLlamaBiased;
+        const scores = (model: Model, row: readonly number[]) =>
+          tidyAsync(async () => {
+            const { hidden } = decode(model, model.weights, {
+              embeddings: embed(model.weights, tf.tensor2d([...row], [1, row.length], 'int32')),
+            });
+            return logits(model.config, model.weights, tf.reshape(hidden, [row.length, -1])).data();
+          });
+        for (const [i, row] of rows.entries()) {
+          const found = await scores(few, row);
+          assert.ok(farthest(found, await scores(whole, row)) < 2e-5);
+          if (expected) assert.ok(farthest(found, expected[i] ?? []) < 1e-4);
+        }
+        for (const { prompt, ids } of expected ? greedy : [])
+          assert.deepEqual(await generate(few, { prompts: [prompt], maxNewTokens: ids.length }), [ids]);
+        const norms = [
+          await meanEmbeddingNorm(whole.weights.embedding),
+          await meanEmbeddingNorm(few.weights.embedding),
+        ];
+        assert.ok(Math.abs((norms[0] ?? 0) / (norms[1] ?? 0) - 1) < 1e-6);
+        whole.close();
+        few.close();
+      }
+    },
   );
 
   check('codes that do not fit are refused by every engine in the same words', () => {

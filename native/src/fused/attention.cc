@@ -65,7 +65,7 @@ std::string attentionShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
   if (wrong.empty()) *out = {in[0], {f.batch * f.kv, f.queries()}};
   return wrong;
 }
-std::string attentionValues(const Inputs& in) { return holesWithin(in[5], in[3].shape[1]); }
+std::string attentionValues(const Inputs& in, const Sizes&) { return holesWithin(in[5], in[3].shape[1]); }
 void attention(const Inputs& in, const Sizes& sizes, float scale, const Outputs& out) {
   const Form f = formOf(in, 0, sizes, scale);
   const Given given = givenOf(in, 0);
@@ -83,7 +83,7 @@ std::string attentionGradShapes(const Shapes& in, const Sizes& sizes, Shapes* ou
   *out = {in[2], in[3], in[4]};
   return "";
 }
-std::string attentionGradValues(const Inputs& in) { return holesWithin(in[7], in[5].shape[1]); }
+std::string attentionGradValues(const Inputs& in, const Sizes&) { return holesWithin(in[7], in[5].shape[1]); }
 void attentionGrad(const Inputs& in, const Sizes& sizes, float scale, const Outputs& out) {
   const Form f = formOf(in, 2, sizes, scale);
   const Given given = givenOf(in, 2);

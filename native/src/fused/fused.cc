@@ -25,6 +25,7 @@ const std::vector<FusedOp>& all() {
       {"SparringMatMul", {"a: float", "b: float"}, {"y: float"}, matMulShapes, nullptr, matMul},
       {"SparringAddMatMul", {"start: float", "a: float", "b: float"}, {"y: float"}, addMatMulShapes, nullptr, addMatMul},
       {"SparringPackedMatMul", {"x: float", "codes: int32", "scales: float"}, {"y: float"}, packedMatMulShapes, nullptr, packedMatMul},
+      {"SparringPackedRows", {"codes: int32", "scales: float", "ids: int32"}, {"y: float"}, packedRowsShapes, packedRowsValues, packedRows},
       {"SparringAfter", {"x: float", "other: float"}, {"y: float"}, afterShapes, nullptr, after},
       {"SparringSwiglu", {"gate: float", "up: float"}, {"y: float"}, swigluShapes, nullptr, swiglu},
       {"SparringSwigluGrad", {"dy: float", "gate: float", "up: float"}, {"dgate: float", "dup: float"}, swigluGradShapes, nullptr, swigluGrad},

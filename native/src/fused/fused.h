@@ -30,7 +30,7 @@ struct FusedOp {
   // The outputs' shapes; or what is wrong with the inputs, to be read behind the op's name.
   std::string (*shapes)(const Shapes& inputs, const Sizes& sizes, Shapes* outputs);
   // What is wrong with the values, where something can be.
-  std::string (*values)(const Inputs& inputs);
+  std::string (*values)(const Inputs& inputs, const Sizes& sizes);
   // `factor` is a scale or an epsilon.
   void (*compute)(const Inputs& inputs, const Sizes& sizes, float factor, const Outputs& outputs);
 };
@@ -45,6 +45,8 @@ const FusedOp* find(const std::string& name);
 std::string shapesOf(const FusedOp& op, const Shapes& inputs, const Sizes& sizes, Shapes* outputs);
 
 std::string idsWithin(const Input& ids, int64_t end);
+// What is wrong with a matrix in fewer bits, sizes of whose op begin with its kind, outputs and inputs.
+std::string packedMisfit(const Shape& codes, const Shape& scales, const Sizes& sizes);
 std::string holesWithin(const Input& holes, int64_t end);
 
 #define FUSED(name)                                                        \
@@ -57,6 +59,7 @@ FUSED(addRmsNormGrad)
 FUSED(matMul)
 FUSED(addMatMul)
 FUSED(packedMatMul)
+FUSED(packedRows)
 FUSED(after)
 FUSED(swiglu)
 FUSED(swigluGrad)
@@ -71,11 +74,12 @@ FUSED(targetLogProbsGrad)
 FUSED(dropout)
 FUSED(adamw)
 #undef FUSED
-std::string causalSoftmaxValues(const Inputs&);
-std::string causalSoftmaxGradValues(const Inputs&);
-std::string attentionValues(const Inputs&);
-std::string attentionGradValues(const Inputs&);
-std::string targetLogProbsValues(const Inputs&);
-std::string targetLogProbsGradValues(const Inputs&);
+std::string packedRowsValues(const Inputs&, const Sizes&);
+std::string causalSoftmaxValues(const Inputs&, const Sizes&);
+std::string causalSoftmaxGradValues(const Inputs&, const Sizes&);
+std::string attentionValues(const Inputs&, const Sizes&);
+std::string attentionGradValues(const Inputs&, const Sizes&);
+std::string targetLogProbsValues(const Inputs&, const Sizes&);
+std::string targetLogProbsGradValues(const Inputs&, const Sizes&);
 
 }  // namespace fused

@@ -10,7 +10,7 @@ std::string targetLogProbsShapes(const Shapes& in, const Sizes&, Shapes* out) {
   *out = {in[1], in[1]};
   return "";
 }
-std::string targetLogProbsValues(const Inputs& in) { return idsWithin(in[1], in[0].shape[1]); }
+std::string targetLogProbsValues(const Inputs& in, const Sizes&) { return idsWithin(in[1], in[0].shape[1]); }
 void targetLogProbs(const Inputs& in, const Sizes&, float, const Outputs& out) {
   const int64_t n = in[0].shape[0], v = in[0].shape[1];
   parallel::rows(n, 4 * n * v, [&](int64_t from, int64_t to) {
@@ -24,7 +24,7 @@ std::string targetLogProbsGradShapes(const Shapes& in, const Sizes&, Shapes* out
   *out = {in[1]};
   return "";
 }
-std::string targetLogProbsGradValues(const Inputs& in) { return idsWithin(in[3], in[1].shape[1]); }
+std::string targetLogProbsGradValues(const Inputs& in, const Sizes&) { return idsWithin(in[3], in[1].shape[1]); }
 void targetLogProbsGrad(const Inputs& in, const Sizes&, float, const Outputs& out) {
   const int64_t n = in[1].shape[0], v = in[1].shape[1];
   parallel::rows(n, 4 * n * v, [&](int64_t from, int64_t to) {

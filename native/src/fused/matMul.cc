@@ -76,8 +76,6 @@ void multiply(const Input& a, const Input& b, const float* start, const Sizes& s
   multiply({{a.floats(), b.floats(), start, y, a.shape[aSide], b.shape[bSide], b.shape[1 - bSide], aSide == 1, bSide == 1}, {}});
 }
 
-int64_t parts(int64_t count, int64_t each) { return count / each + (count % each != 0); }
-
 }  // namespace
 
 namespace fused {
@@ -101,12 +99,10 @@ void addMatMul(const Inputs& in, const Sizes& sizes, float, const Outputs& out) 
 
 // x W^T, or x W where sizes say back, W [outputs, inputs] in fewer bits.
 std::string packedMatMulShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
-  if (sizes.size() != 4 || sizes[0] > packed::kNf4 || sizes[3] > 1) return "takes a kind, outputs, inputs and 1 for back as its sizes";
-  const int64_t kind = sizes[0], outputs = sizes[1], inputs = sizes[2], count = outputs * inputs;
-  const int64_t eachWord = 32 / packed::bitsOf(kind);
-  const int64_t blocks = kind < packed::kInt8 ? 0 : parts(count, packed::kBlock);
-  if (in[1] != Shape{parts(count, eachWord)} || in[2] != Shape{blocks + (kind == packed::kNf4 ? packed::kBook : 0)})
-    return "was given codes or scales that do not fit";
+  if (sizes.size() != 4 || sizes[3] > 1) return "takes a kind, outputs, inputs and 1 for back as its sizes";
+  const std::string wrong = packedMisfit(in[1], in[2], sizes);
+  if (!wrong.empty()) return wrong;
+  const int64_t outputs = sizes[1], inputs = sizes[2];
   if (in[0].size() != 2 || in[0][1] != (sizes[3] == 1 ? outputs : inputs)) return "takes rows as wide as the matrix";
   *out = {{in[0][0], sizes[3] == 1 ? inputs : outputs}};
   return "";

@@ -33,7 +33,7 @@ std::string causalSoftmaxShapes(const Shapes& in, const Sizes& sizes, Shapes* ou
   *out = {in[0]};
   return check(in[0], in[1], sizes);
 }
-std::string causalSoftmaxValues(const Inputs& in) { return holesWithin(in[1], in[0].shape[2]); }
+std::string causalSoftmaxValues(const Inputs& in, const Sizes&) { return holesWithin(in[1], in[0].shape[2]); }
 void causalSoftmax(const Inputs& in, const Sizes& sizes, float, const Outputs& out) {
   const Shape& shape = in[0].shape;
   const int64_t rows = shape[0] * shape[1];
@@ -46,7 +46,7 @@ std::string causalSoftmaxGradShapes(const Shapes& in, const Sizes& sizes, Shapes
   *out = {in[0]};
   return in[0] == in[1] ? check(in[0], in[2], sizes) : "takes dy and y of one shape";
 }
-std::string causalSoftmaxGradValues(const Inputs& in) { return holesWithin(in[2], in[0].shape[2]); }
+std::string causalSoftmaxGradValues(const Inputs& in, const Sizes&) { return holesWithin(in[2], in[0].shape[2]); }
 void causalSoftmaxGrad(const Inputs& in, const Sizes& sizes, float, const Outputs& out) {
   const Shape& shape = in[0].shape;
   const int64_t rows = shape[0] * shape[1];

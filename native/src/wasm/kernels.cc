@@ -20,6 +20,7 @@ using Vectors = product::Registers<16, 4>;
 enum Op {
   kMatMul,
   kPackedMatMul,
+  kPackedRows,
   kNorm,
   kNormGrad,
   kSwiglu,
@@ -99,6 +100,19 @@ struct PackedMatMul {
 
 EVERY_PROCESSOR void packedMatMul(const PackedMatMul& m, Index from, Index to, float* room) {
   product::some<Vectors>(m.form(), packed::Matrix{m.kind, m.codes, m.scales}, from, to, room);
+}
+
+struct PackedRows {
+  const float* scales;
+  const uint8_t* codes;
+  const int32_t* ids;
+  float* y;
+  Index width, kind;
+};
+
+EVERY_PROCESSOR void packedRows(const PackedRows& r, Index from, Index to) {
+  const packed::Matrix matrix{r.kind, r.codes, r.scales};
+  for (Index i = from; i < to; i++) packed::numbers<16>(matrix, r.ids[i] * r.width, r.width, r.y + i * r.width);
 }
 
 struct Norm {
@@ -292,6 +306,7 @@ EXPORT("task") void task(const Job* job, Index index, Index thread) {
   switch (job->op) {
     case kMatMul: matMul(job->as<MatMul>(), from, to, room); break;
     case kPackedMatMul: packedMatMul(job->as<PackedMatMul>(), from, to, room); break;
+    case kPackedRows: packedRows(job->as<PackedRows>(), from, to); break;
     case kNorm: {
       const auto& a = job->as<Norm>();
       norm::forward(a.x, a.added, a.weight, a.epsilon, a.width, from, to, a.sum, a.y);

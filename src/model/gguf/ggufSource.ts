@@ -87,6 +87,11 @@ export class GgufSource implements WeightSource {
     return this.found.has(name);
   }
 
+  /** What llama.cpp's converter has turned or changed would not be what stands in the file. */
+  sixteenBits(): undefined {
+    return undefined;
+  }
+
   read(name: string, shape: readonly number[]): Float32Array {
     const found = this.found.get(name);
     if (!found) throw new Problem('weights', `tensor ${name} is missing in the file.`, { file: this.place });

@@ -10,6 +10,7 @@ const INPUTS: { readonly [name in keyof typeof FUSED_KERNELS]: readonly string[]
   SparringMatMul: ['a', 'b'],
   SparringAddMatMul: ['start', 'a', 'b'],
   SparringPackedMatMul: ['x', 'codes', 'scales'],
+  SparringPackedRows: ['codes', 'scales', 'ids'],
   SparringAfter: ['x', 'other'],
   SparringSwiglu: ['gate', 'up'],
   SparringSwigluGrad: ['dy', 'gate', 'up'],

@@ -107,16 +107,24 @@ const PACKED = [
   { eachWord: 8, block: 64, book: 16 },
 ];
 
+/** What is wrong with a matrix in fewer bits, sizes of whose op begin with its kind, outputs and inputs. */
+function packedMisfit(call: Call): string | undefined {
+  const [kind = -1, outputs = 0, inputs = 0] = call.sizes;
+  const form = PACKED[kind];
+  if (!form) return 'knows no such kind';
+  const count = outputs * inputs;
+  const scales = form.book + (form.block === 0 ? 0 : Math.ceil(count / form.block));
+  const fits =
+    same(shapeOf(call, 'codes'), [Math.ceil(count / form.eachWord)]) && same(shapeOf(call, 'scales'), [scales]);
+  return fits ? undefined : 'was given codes or scales that do not fit';
+}
+
 const packedMatMul: FusedOp = {
   misfit(call) {
-    const [kind = -1, outputs = 0, inputs = 0, back = 2] = call.sizes;
-    const form = PACKED[kind];
-    if (call.sizes.length !== 4 || !form || back > 1)
-      return 'takes a kind, outputs, inputs and 1 for back as its sizes';
-    const count = outputs * inputs;
-    const scales = form.book + (form.block === 0 ? 0 : Math.ceil(count / form.block));
-    if (!same(shapeOf(call, 'codes'), [Math.ceil(count / form.eachWord)]) || !same(shapeOf(call, 'scales'), [scales]))
-      return 'was given codes or scales that do not fit';
+    const [, outputs = 0, inputs = 0, back = 2] = call.sizes;
+    if (call.sizes.length !== 4 || back > 1) return 'takes a kind, outputs, inputs and 1 for back as its sizes';
+    const wrong = packedMisfit(call);
+    if (wrong) return wrong;
     const x = shapeOf(call, 'x');
     return x.length === 2 && x[1] === (back ? outputs : inputs) ? undefined : 'takes rows as wide as the matrix';
   },
@@ -240,6 +248,18 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
   SparringMatMul: matMul,
   SparringAddMatMul: matMul,
   SparringPackedMatMul: packedMatMul,
+  SparringPackedRows: {
+    misfit(call) {
+      if (call.sizes.length !== 3) return 'takes a kind, outputs and inputs as its sizes';
+      return packedMisfit(call) ?? (shapeOf(call, 'ids').length === 1 ? undefined : 'takes ids [N]');
+    },
+    work(call) {
+      const [kind = 0, outputs = 0, width = 0] = call.sizes;
+      const count = sizeOf(call, 'ids');
+      const work = { inputs: call.inputs, outputs: { y: { shape: [count, width] } }, check: idsWithin(call, outputs) };
+      return { op: 'packedRows', ...work, numbers: { width, kind }, count, cost: LIGHT * count * width };
+    },
+  },
   // Jobs run in the order in which they are written down.
   SparringAfter: {
     misfit: () => undefined,
@@ -307,8 +327,7 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
   },
 };
 
-function idsWithin(call: Call): Work['check'] {
-  const end = shapeOf(call, 'logits')[1] ?? 0;
+function idsWithin(call: Call, end = shapeOf(call, 'logits')[1] ?? 0): Work['check'] {
   return {
     input: call.inputs['ids'] as TensorInfo,
     wrong(ids) {

@@ -16,6 +16,7 @@ export const JOBS = {
     ...(['aStep', 'bStep', 'yStep'] as const),
   ],
   packedMatMul: ['x', 'scales', 'codes', 'y', 'rows', 'inner', 'columns', 'back', 'kind'],
+  packedRows: ['scales', 'codes', 'ids', 'y', 'width', 'kind'],
   norm: ['x', 'added', 'weight', 'sum', 'y', 'width', 'epsilon_'],
   normGrad: ['dy', 'x', 'weight', 'dsum', 'dx', 'width', 'epsilon_'],
   swiglu: ['gate', 'up', 'y'],
