@@ -6,7 +6,7 @@ import { jitCounts, setCompiling } from '../src/tensor/jit';
 import { openTrainer, type Request } from './trainer';
 
 // One engine as a program of the benchmark: the same requests on stdin, the same answers on stdout as the programs in bench/pytorch.
-// node --import tsx bench/engine.ts FOLDER THREADS ENGINE PRECISION [NATIVE_PATH]; `eager` is native without compiled functions.
+// node --import tsx bench/engine.ts FOLDER THREADS ENGINE PRECISION kept|checkpointed [NATIVE_PATH]; `eager` is native without compiled functions.
 
 function peakReset(): void {
   try {
@@ -27,12 +27,15 @@ function peak(): number | undefined {
 }
 
 async function main(): Promise<void> {
-  const [folder = '', threads = '2', engine = 'wasm', precision, nativePath] = process.argv.slice(2);
+  const [folder = '', threads = '2', engine = 'wasm', precision, activations, nativePath] = process.argv.slice(2);
   const name = engine === 'eager' ? 'native' : engine;
   setCompiling(engine !== 'eager');
   const started = await startEngine({ engine: name as 'native' | 'wasm', threads: Number(threads), nativePath });
   const began = performance.now();
-  const trainer = await openTrainer(folder, precision as Precision | undefined);
+  const trainer = await openTrainer(folder, {
+    precision: precision as Precision | undefined,
+    gradientCheckpointing: activations === 'checkpointed',
+  });
   console.log(JSON.stringify({ ready: true, version: started.device, load: (performance.now() - began) / 1000 }));
   const tasks = {
     cat: (request: Request) => trainer.step(request, 'cat'),

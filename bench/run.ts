@@ -1,6 +1,6 @@
 // npm run bench -- [--shapes S,M,keeper] [--tasks cat,...] [--programs native,eager,wasm,optimised,released] [--rounds 5] [--threads 2]
 //                  [--curves] [--native-path FOLDER] [--python python3] [--out FOLDER]
-// A program's name may say a precision, too: native/nf4, wasm/bfloat16, released/nf4.
+// A program's name may say a precision, too: native/nf4, wasm/bfloat16, released/nf4; and gradient checkpointing: native/nf4/checkpointed.
 // Measures engines beside PyTorch (bench/pytorch), alternating, and writes benchmarks.json and benchmarks.md to --out.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -52,10 +52,10 @@ const rounds = Number(flags.rounds);
 const folder = mkdtempSync(join(tmpdir(), 'sparring-bench-'));
 
 function commandOf(program: string, model: string, threads: string): string[] {
-  const [name, precision = 'float32'] = program.split('/');
+  const [name = '', precision = 'float32', activations = 'kept'] = program.split('/');
   if (name === 'optimised' || name === 'released')
     return [flags.python, join(__dirname, 'pytorch', `${name}.py`), model, threads, precision];
-  const engine = ['--import', 'tsx', join(__dirname, 'engine.ts'), model, threads, name ?? '', precision];
+  const engine = ['--import', 'tsx', join(__dirname, 'engine.ts'), model, threads, name, precision, activations];
   return [process.execPath, ...engine, ...(flags['native-path'] ? [flags['native-path']] : [])];
 }
 

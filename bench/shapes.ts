@@ -23,7 +23,18 @@ const rows: Shape['rows'] = {
   generate: { count: 8, prompt: 40, tokens: 64 },
 };
 
-/** S: small enough that overhead shows. M: SmolLM2-135M's shape. keeper: the model that ships, with the rows of its example. */
+const M: Shape = {
+  layers: 30,
+  hiddenSize: 576,
+  heads: 9,
+  keyValueHeads: 3,
+  intermediateSize: 1536,
+  vocabularySize: 49152,
+  rows,
+};
+
+/** S: small enough that overhead shows. M: SmolLM2-135M's shape. paper: the same with a micro-batch of the paper, 8
+ * rows of 256 tokens of which one is attacked. keeper: the model that ships, with the rows of its example. */
 export const shapes = {
   S: {
     layers: 6,
@@ -34,14 +45,14 @@ export const shapes = {
     vocabularySize: 8192,
     rows,
   },
-  M: {
-    layers: 30,
-    hiddenSize: 576,
-    heads: 9,
-    keyValueHeads: 3,
-    intermediateSize: 1536,
-    vocabularySize: 49152,
-    rows,
+  M,
+  paper: {
+    ...M,
+    rows: {
+      ...rows,
+      adversarial: { count: 1, prompt: 128, harmful: 128, safe: 64 },
+      utility: { count: 7, prompt: 128, answer: 128 },
+    },
   },
   keeper: {
     layers: 4,

@@ -51,7 +51,10 @@ const row = (prompt: readonly number[], answer: readonly number[]): Encoded => (
 });
 
 /** Loads the model, its linear layers in `precision`. The engine must have been started; what is made lives as long as the process. */
-export async function openTrainer(folder: string, precision?: Precision): Promise<Trainer> {
+export async function openTrainer(
+  folder: string,
+  { precision, gradientCheckpointing = false }: { precision?: Precision; gradientCheckpointing?: boolean } = {},
+): Promise<Trainer> {
   const file = join(folder, 'config.json');
   const config = readConfig(JSON.parse(readFileSync(file, 'utf8')), file);
   const source = new SafetensorsSource(folder);
@@ -79,6 +82,7 @@ export async function openTrainer(folder: string, precision?: Precision): Promis
       method: { name: method, ...(method === 'capo' ? { utilityWeight: 0 } : {}) },
       attack: { ...request.attack, optimizer: 'sign' },
       lora: request.lora,
+      training: { gradientCheckpointing },
       data: { adversarial: { file: 'none.jsonl' }, utility: { file: 'none.jsonl' } },
     }) as Pick<Resolved, 'lora' | 'seed' | 'method' | 'attack' | 'training'>;
     return {
