@@ -69,6 +69,7 @@ export class Program {
   }
 
   async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = new Promise((done) => this.child.once('exit', done));
     this.child.stdin.end();
     this.child.kill();

@@ -27,7 +27,7 @@ export function readFloats(
   cutOff: () => Problem,
 ): Float32Array {
   const { handle, start, end, block } = range;
-  const result = newFloats(((end - start) / block.bytes) * block.numbers, range);
+  const result = roomFor(range, (count) => new Float32Array(count), ((end - start) / block.bytes) * block.numbers);
   const size = Math.max(1, Math.floor(PART / block.bytes)) * block.bytes;
   const part = new Uint8Array(Math.min(size, end - start));
   for (let at = start; at < end; at += size) {
@@ -39,11 +39,16 @@ export function readFloats(
   return result;
 }
 
-function newFloats(count: number, { name, file }: FloatRange): Float32Array {
+/** @throws Problem `weights` where memory does not suffice. */
+export function roomFor<Room extends Float32Array | Uint8Array>(
+  { name, file }: Pick<FloatRange, 'name' | 'file'>,
+  make: (count: number) => Room,
+  count: number,
+): Room {
   try {
-    return new Float32Array(count);
+    return make(count);
   } catch {
-    const gigabytes = ((4 * count) / 2 ** 30).toFixed(1);
+    const gigabytes = ((make(0).BYTES_PER_ELEMENT * count) / 2 ** 30).toFixed(1);
     throw new Problem('weights', `tensor ${name} takes ${gigabytes} GiB, more than there is; choose a smaller model.`, {
       file,
     });

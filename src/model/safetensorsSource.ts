@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { Problem } from '../base/problem';
 import { checkFinite } from './checkFinite';
 import { modelFile } from './modelFile';
-import { readFloats, readRange } from './readFloats';
+import { readFloats, readRange, roomFor } from './readFloats';
 import {
   decodeFloats,
   floatType,
@@ -70,7 +70,7 @@ export class SafetensorsSource implements WeightSource {
 
   private bytes(name: string, shape: readonly number[]): Uint8Array {
     const { path, type, start, end, handle } = this.found(name, shape);
-    const bytes = new Uint8Array(end - start);
+    const bytes = roomFor({ name, file: path }, (count) => new Uint8Array(count), end - start);
     if (readRange(handle, start, bytes) < bytes.length) throw cutOff(path);
     const exponent = type === 'F16' ? 0x7c00 : 0x7f80;
     const bits = new Uint16Array(bytes.buffer);
