@@ -119,7 +119,7 @@ std::string registerAll(std::index_sequence<Index...>) {
   return problem;
 }
 
-constexpr size_t kCount = 21;
+constexpr size_t kCount = 26;
 
 }  // namespace
 

@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 namespace {
 
@@ -14,11 +13,13 @@ using Clock = std::chrono::steady_clock;
 
 // About what one number costs in a loop, in nanoseconds; `cost` counts such numbers.
 constexpr double kNanosecondsEach = 0.3;
-// More threads must save this many times what waking them costs: meanwhile they take cores from TensorFlow's own, which wait awake for
-// the next product.
-constexpr double kWorthIt = 20;
-// How often a thread looks for work before it sleeps: not long, since TensorFlow's threads want the cores as well.
-constexpr int kSpins = 200;
+// A loop is shared from so many nanoseconds on while another thread waits awake for it, and where one has to be woken: who calls does not wait for it
+// to wake, but it takes a core from TensorFlow's own, which wait awake for the next product.
+constexpr double kWorthSharing = 10e3, kWorthWaking = 150e3;
+// So long a thread looks for work before it sleeps: a generation's next loop comes sooner, and to wake takes as long as such a loop on some virtual
+// machines. Not while functions run on all threads anyway.
+constexpr auto kAwake = std::chrono::microseconds(200);
+constexpr int kSpins = 32;
 // Pieces of a loop per thread: whoever has time takes the next one, so that nobody waits for a thread that has not woken or has no core.
 constexpr int kPieces = 4;
 
@@ -33,8 +34,8 @@ inline void pause() {
 struct Pool {
   int threads = 1;
   std::atomic<int> alone{0};
-  // Loops of a lower cost run on their caller alone.
-  int64_t least = 0;
+  // Threads that look for work.
+  std::atomic<int> awake{0};
   std::mutex busy;  // one loop at a time
   std::mutex lock;
   std::condition_variable wake;
@@ -55,17 +56,32 @@ struct Pool {
     }
   }
 
+  bool called(uint64_t seen) const { return turn.load(std::memory_order_acquire) != seen; }
+
+  void lookForWork(uint64_t seen) {
+    awake.fetch_add(1, std::memory_order_relaxed);
+    const auto until = Clock::now() + kAwake;
+    do {
+      for (int spins = 0; spins < kSpins && !called(seen); spins++) pause();
+    } while (!called(seen) && alone.load(std::memory_order_relaxed) == 0 && Clock::now() < until);
+    awake.fetch_sub(1, std::memory_order_relaxed);
+  }
+
   void run() {
     uint64_t seen = 0;
     for (;;) {
-      for (int spins = 0; spins < kSpins && turn.load(std::memory_order_acquire) == seen; spins++) pause();
-      if (turn.load(std::memory_order_acquire) == seen) {
+      lookForWork(seen);
+      if (!called(seen)) {
         std::unique_lock<std::mutex> held(lock);
-        wake.wait(held, [&] { return turn.load(std::memory_order_acquire) != seen; });
+        wake.wait(held, [&] { return called(seen); });
       }
       seen = turn.load(std::memory_order_acquire);
       takePieces();
     }
+  }
+
+  bool worthIt(int64_t cost) const {
+    return kNanosecondsEach * static_cast<double>(cost) > (awake.load(std::memory_order_relaxed) > 0 ? kWorthSharing : kWorthWaking);
   }
 
   void share(int64_t rows, const std::function<void(int64_t, int64_t)>& given, int64_t most) {
@@ -82,27 +98,6 @@ struct Pool {
     takePieces();
     while (done.load(std::memory_order_acquire) < pieces) pause();
   }
-
-  // What it takes until a sleeping thread has woken: microseconds on a machine of its own, much more on some virtual ones.
-  void measure() {
-    std::vector<double> times;
-    std::atomic<bool> woken{false};
-    const auto caller = std::this_thread::get_id();
-    const std::function<void(int64_t, int64_t)> waits = [&](int64_t, int64_t) {
-      if (std::this_thread::get_id() != caller) woken.store(true);
-      while (!woken.load()) pause();
-    };
-    for (int i = 0; i < 15; i++) {
-      std::this_thread::sleep_for(std::chrono::microseconds(300));
-      woken.store(false);
-      const auto began = Clock::now();
-      share(threads, waits, threads);
-      times.push_back(std::chrono::duration<double, std::nano>(Clock::now() - began).count());
-    }
-    std::sort(times.begin(), times.end());
-    const double saved = kNanosecondsEach * (1 - 1.0 / threads);
-    least = static_cast<int64_t>(kWorthIt * times[times.size() / 2] / saved);
-  }
 };
 
 // Never destroyed: its threads live as long as the process.
@@ -118,12 +113,11 @@ void parallel::setThreads(int count) {
   if (all.threads > 1 || count < 2) return;
   all.threads = count;
   for (int thread = 1; thread < count; thread++) std::thread([&all] { all.run(); }).detach();
-  all.measure();
 }
 
 void parallel::rows(int64_t count, int64_t cost, const std::function<void(int64_t, int64_t)>& work) {
   Pool& all = pool();
-  if (all.threads < 2 || all.alone.load(std::memory_order_relaxed) > 0 || cost < all.least || count < all.threads || !all.busy.try_lock()) {
+  if (all.threads < 2 || all.alone.load(std::memory_order_relaxed) > 0 || count < all.threads || !all.worthIt(cost) || !all.busy.try_lock()) {
     work(0, count);
     return;
   }

@@ -4,9 +4,8 @@ import type { Batch } from '../data/batch';
 import { decode, logits } from '../model/decoder';
 import type { AdapterRun } from '../model/lora';
 import type { Model, Weights } from '../model/model';
-import { isPacked } from '../model/packed';
 import { apart, joined } from '../model/sideBySide';
-import { type PackedWeight, packedRows } from '../tensor/fused';
+import { rowsOf, type Table, tableRows } from '../model/table';
 import { partsOf } from '../tensor/jit';
 import { targetLogProbs } from '../tensor/losses';
 
@@ -22,24 +21,25 @@ export interface Target {
 
 /** Mean L2 norm over all rows of an embedding table [V, D], of unscaled rows. LoRA does not change it: computed once per model. */
 export async function meanEmbeddingNorm(embedding: Weights['embedding']): Promise<number> {
-  if (isPacked(embedding)) return meanPackedNorm(embedding);
+  if (!(embedding instanceof tf.Tensor)) return meanNormByPieces(embedding);
   const mean = tf.tidy(() => tf.mean(tf.norm(embedding, 2, 1)));
   const [value] = await mean.data();
   mean.dispose();
   return value as number;
 }
 
-/** Some rows at a time: all of them in float32 would be what fewer bits have spared. */
-async function meanPackedNorm(embedding: PackedWeight): Promise<number> {
+/** Some rows at a time: all of them beside the table would be a table more. */
+async function meanNormByPieces(embedding: Table): Promise<number> {
   const each = 4096;
+  const rows = tableRows(embedding);
   let sum = 0;
-  for (let from = 0; from < embedding.outputs; from += each) {
-    const to = Math.min(from + each, embedding.outputs);
-    const norms = tf.tidy(() => tf.norm(packedRows(embedding, tf.range(from, to, 1, 'int32')), 2, 1));
+  for (let from = 0; from < rows; from += each) {
+    const to = Math.min(from + each, rows);
+    const norms = tf.tidy(() => tf.norm(rowsOf(embedding, tf.range(from, to, 1, 'int32')), 2, 1));
     for (const norm of await norms.data()) sum += norm;
     norms.dispose();
   }
-  return sum / embedding.outputs;
+  return sum / rows;
 }
 
 /**

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type Causal, causalSoftmax, fusedAttention, mergeHeads, splitHeads } from '../tensor/fused';
+import { type Causal, causalSoftmax, fusedAttention, mergeHeads, nextToken, splitHeads } from '../tensor/fused';
 import { constantsOf } from './constants';
 import { type LayerRun, project } from './lora';
 import type { DecoderConfig } from './model';
@@ -18,6 +18,8 @@ export interface AttentionInput {
   mask?: tf.Tensor4D;
   /** Where the engine has fused ops and nothing but order limits what a query sees: instead of `mask`. */
   causal?: Causal;
+  /** One token of every row sees these places of `past`, [B, 2] int32, and is written to the last of them. */
+  places?: tf.Tensor2D;
   past?: { k: tf.Tensor3D; v: tf.Tensor3D };
   /** Whether the keys and values it has seen are wanted. */
   keep: boolean;
@@ -33,11 +35,16 @@ export interface Attended {
 
 /** Causal self-attention with grouped queries up to its last projection, and with `keep` the keys and values that it has seen. */
 export function attention(run: LayerRun, input: AttentionInput): Attended {
-  const { x, batch, compact, causal, keep } = input;
-  const { attentionCap, heads, keyValueHeads, headDim, queryScale } = run.config;
+  const { x, batch, compact, causal, places, past, keep } = input;
+  const { attentionCap = 0, heads, keyValueHeads, headDim, queryScale } = run.config;
   const flat = queriesKeysValues(run, x);
-  if (!compact || !causal || keep || attentionCap) return stepByStep(run.config, flat, input);
+  if (!compact) return stepByStep(run.config, flat, input);
   const layout = { batch, heads, keyValueHeads, headDim, rotary: compact.rotary, scale: queryScale };
+  if (places && past) {
+    const [cap] = constantsOf(run.config).get('cap', () => [tf.tensor1d([attentionCap])]) as [tf.Tensor1D];
+    return { rows: nextToken(flat, compact, past, { seen: places, cap }, layout), ...past };
+  }
+  if (!causal || keep || attentionCap) return stepByStep(run.config, flat, input);
   return { rows: fusedAttention(flat, compact, layout, causal) };
 }
 

@@ -1,15 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type PackedWeight, packedMatMul, packedRows } from '../tensor/fused';
 import { tidied } from '../tensor/tidied';
 import { softCap } from './attention';
 import { behindAttention, throughLastAttention } from './blocks';
 import type { Cache } from './cache';
-import { gatherRows } from './gatherRows';
 import { type AdapterRun, type LayerRun, startingAt } from './lora';
 import type { DecoderConfig, Weights } from './model';
+import { multiply } from './multiply';
 import { addAndNormalize } from './norm';
-import { isPacked } from './packed';
 import { joined, placesSideBySide, rowsSideBySide } from './sideBySide';
+import { rowsOf, timesTable } from './table';
 
 export interface DecoderInput {
   /** Unscaled rows, [B, T, D]. */
@@ -24,6 +23,8 @@ export interface DecoderInput {
   holes?: tf.Tensor2D;
   /** What was seen before; emptyCache() to begin one. Left as it is. */
   cache?: Cache;
+  /** The cache has places to spare (compiledStep.ts), to which the one token of every row is written: which places it sees. */
+  room?: RoomPlaces;
   /**
    * [N] int32, places in B*T: only these are wanted, which spares the last layer most of its work. Same numbers as
    * without, but for the adapter's dropout.
@@ -33,13 +34,17 @@ export interface DecoderInput {
   recompute?: boolean;
 }
 
+/** Per kind of layer [B, 2] int32: the first place that a row's token sees, and its own. */
+export interface RoomPlaces {
+  full: tf.Tensor2D;
+  windowed: tf.Tensor2D;
+}
+
 /** Rows of the embedding table. ids [B, T] int32 -> [B, T, D] */
 export function embed(weights: Pick<Weights, 'embedding'>, ids: tf.Tensor2D): tf.Tensor3D {
   const [batch, length] = ids.shape;
-  const { embedding } = weights;
   const places = tf.reshape(ids, [batch * length]) as tf.Tensor1D;
-  const rows = isPacked(embedding) ? packedRows(embedding, places) : gatherRows(embedding, places);
-  return tf.reshape(rows, [batch, length, -1]) as tf.Tensor3D;
+  return tf.reshape(rowsOf(weights.embedding, places), [batch, length, -1]) as tf.Tensor3D;
 }
 
 /**
@@ -81,10 +86,6 @@ export function decode(
 /** hidden [N, D] -> [N, V] */
 export function logits(config: DecoderConfig, weights: Weights, hidden: tf.Tensor2D): tf.Tensor2D {
   const { head, embedding } = weights;
-  const scores = product(hidden, head ?? embedding, head === undefined);
+  const scores = head ? multiply(hidden, head) : timesTable(hidden, embedding);
   return config.logitCap ? softCap(scores, config.logitCap) : scores;
 }
-
-/** x times the matrix [in, out], or where `transposed` or in fewer bits [out, in]. */
-const product = (x: tf.Tensor2D, matrix: tf.Tensor2D | PackedWeight, transposed: boolean): tf.Tensor2D =>
-  isPacked(matrix) ? packedMatMul(x, matrix) : tf.matMul(x, matrix, false, transposed);

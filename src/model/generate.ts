@@ -63,11 +63,14 @@ export async function generate(
       const decoded = decode(model, weights, { embeddings, positions, mask, select, cache: emptyCache() }, run);
       return last(model.config, weights, decoded);
     });
-  let state = prefill();
   const compiled = !input.adapter && stepsCompile(model.config, weights);
+  const begin = (more: number): State => {
+    const { logits: scores, cache } = prefill();
+    return { logits: scores, cache: compiled ? makeRoom(cache, more) : cache };
+  };
+  let state = begin(maxNewTokens);
   const ended = new Set<number>();
   try {
-    if (compiled) state = { ...state, cache: makeRoom(state.cache, maxNewTokens) };
     for (let step = 0; ; step++) {
       const next = await choose(state.logits, { temperature, topP }, seed, rows, step);
       const going: number[] = [];
@@ -94,8 +97,13 @@ export async function generate(
       const ids = kept.map((i) => next[i]!);
       const pads = rows.map((row) => padding[row]!);
       const seen = old.cache.length + 1;
-      if (frequenciesChange(model.config.rope, old.cache.length, seen)) state = prefill();
-      else if (compiled) state = compiledStep(model, weights, old.cache, { ids, padding: pads });
+      const changed = frequenciesChange(model.config.rope, old.cache.length, seen);
+      if (compiled && !changed) {
+        state = compiledStep(model, weights, old.cache, { ids, padding: pads });
+        old.logits.dispose();
+        continue;
+      }
+      if (changed) state = begin(maxNewTokens - step);
       else
         state = tidied(() => {
           const embeddings = embed(weights, tf.tensor2d(ids, [ids.length, 1], 'int32'));

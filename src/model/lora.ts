@@ -3,11 +3,14 @@ import { Problem } from '../base/problem';
 import { Random } from '../base/random';
 import { addMatMul, hasFused } from '../tensor/fused';
 import { jit, runsSideBySide } from '../tensor/jit';
+import { isInPanels, mergePanels, type PanelWeight } from '../tensor/panels';
+import { tidied } from '../tensor/tidied';
 import { type Dropout, dropped } from './dropout';
 import type { LinearRole } from './family';
 import { type LinearLayer, linearLayers, modulePath } from './linearLayers';
 import type { DecoderConfig, LayerWeights, Linear, LoraFactors, Weights } from './model';
-import { isPacked, multiplyPacked } from './packed';
+import { freeMatrix, multiply } from './multiply';
+import { isPacked } from './packed';
 
 // LoRA (arXiv 2106.09685) as PEFT does it: y = x W + scale * (dropout(x) A) B, scale = alpha / rank.
 
@@ -141,7 +144,7 @@ export function project({ config, layer, weights, adapter }: LayerRun, role: Lin
 
 function linear(x: tf.Tensor2D, layer: Linear, module: string, run?: AdapterRun): tf.Tensor2D {
   const { weight, bias, beside } = layer;
-  let y: tf.Tensor2D = isPacked(weight) ? multiplyPacked(x, weight) : tf.matMul(x, weight);
+  let y = multiply(x, weight);
   if (bias) y = tf.add(y, bias);
   if (beside) y = addThroughFactors(y, x, beside);
   const factors = run?.adapter.factors[module];
@@ -163,7 +166,7 @@ const addProduct = (start: tf.Tensor2D, a: tf.Tensor2D, b: tf.Tensor2D): tf.Tens
  * fewer bits keeps the adapter's factors beside it.
  */
 export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: Adapter): Weights {
-  const changed: { [module: string]: LoraFactors & { weight: tf.Tensor2D } } = {};
+  const changed: { [module: string]: LoraFactors & { weight: Whole } } = {};
   const each = (change: (module: string, old: Linear, factors: LoraFactors) => Linear) =>
     weights.layers.map((layer, n): LayerWeights => {
       const linear: { [role in LinearRole]?: Linear } = { ...layer.linear };
@@ -190,14 +193,20 @@ export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: A
   return { ...weights, layers };
 }
 
-function mergedWeight({ weight, a, b, scale }: LoraFactors & { weight: tf.Tensor2D }): tf.Tensor2D {
-  return tf.tidy(() => addProduct(weight, tf.mul(a, scale), b));
+/** A weight of which no bits are missing. */
+type Whole = tf.Tensor2D | PanelWeight;
+
+function mergedWeight({ weight, a, b, scale }: LoraFactors & { weight: Whole }): Whole {
+  return tidied(() => {
+    const scaled: tf.Tensor2D = tf.mul(a, scale);
+    return isInPanels(weight) ? mergePanels(weight, scaled, b) : addProduct(weight, scaled, b);
+  });
 }
 
 /** Frees what mergeAdapter made and leaves what `weights` owns. */
 export function freeMerged(merged: Weights, weights: Weights): void {
   merged.layers.forEach((layer, n) => {
     for (const [role, { weight }] of Object.entries(layer.linear))
-      if (!isPacked(weight) && weight !== weights.layers[n]?.linear[role as LinearRole]?.weight) weight.dispose();
+      if (!isPacked(weight) && weight !== weights.layers[n]?.linear[role as LinearRole]?.weight) freeMatrix(weight);
   });
 }

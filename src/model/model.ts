@@ -1,9 +1,11 @@
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import type { PackedWeight } from '../tensor/fused';
+import type { PanelWeight } from '../tensor/panels';
 import type { Activation } from './activation';
 import type { ChatTemplate } from './chatTemplate';
 import type { Family, LinearRole, NormPlace } from './family';
 import type { Packed } from './packed';
+import type { Table } from './table';
 import type { Tokenizer } from './tokenizer';
 
 /** How rotary frequencies are stretched for texts longer than those of the training (transformers' modeling_rope_utils.py). */
@@ -79,9 +81,9 @@ export interface DecoderConfig {
   eosIds: readonly number[];
 }
 
-/** A linear layer. weight [in, out] (transposed where the file has [out, in]), or in fewer bits as in the file; bias [out]. */
+/** A linear layer. weight [in, out] (transposed where the file has [out, in]), or laid out in panels, or in fewer bits as in the file; bias [out]. */
 export interface Linear {
-  weight: Tensor2D | Packed;
+  weight: Tensor2D | PanelWeight | Packed;
   bias?: Tensor1D;
   /** What mergeAdapter cannot add to a weight of fewer bits: x a b scale, computed beside it. */
   beside?: LoraFactors;
@@ -109,9 +111,9 @@ export interface LayerWeights {
  * [V, D]), none where it is the embedding's.
  */
 export interface Weights {
-  embedding: Tensor2D | PackedWeight;
+  embedding: Table;
   positions?: Tensor2D;
-  head?: Tensor2D | PackedWeight;
+  head?: Tensor2D | PanelWeight | PackedWeight;
   norm: Norm;
   layers: readonly LayerWeights[];
 }

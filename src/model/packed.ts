@@ -23,7 +23,7 @@ export interface PackedValues {
 /** As the engine holds it, where it multiplies by it as it is: src/tensor/fused.ts. */
 export type Packed = PackedValues | PackedWeight;
 
-export const isPacked = <T extends Packed>(weight: tf.Tensor2D | T): weight is T => !(weight instanceof tf.Tensor);
+export const isPacked = <T extends object>(weight: T): weight is Extract<T, Packed> => 'codes' in weight;
 export const isInJavaScript = (matrix: Packed): matrix is PackedValues => matrix.codes instanceof Uint8Array;
 
 const BITS: { readonly [kind in PackedKind]: number } = { bfloat16: 16, float16: 16, int8: 8, nf4: 4 };

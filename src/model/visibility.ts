@@ -18,8 +18,9 @@ function maskOf(config: DecoderConfig, input: DecoderInput, past: number, window
   return window && causal ? (tf.minimum(given, causal) as tf.Tensor4D) : given;
 }
 
-/** What limits what a query sees: a mask, or for the fused softmax the places alone. */
+/** What limits what a query sees: places of a cache with room, a mask, or for the fused softmax the places alone. */
 export function visibility(config: DecoderConfig, input: DecoderInput, past: number, windowed: boolean) {
+  if (input.room) return { places: windowed ? input.room.windowed : input.room.full };
   if (!hasFused() || (input.mask && !input.holes)) return { mask: maskOf(config, input, past, windowed) };
   const [none] = constantsOf(config).get('no hole', () => [tf.tensor2d([0, 0], [1, 2], 'int32')]);
   const length = input.embeddings.shape[1];

@@ -1,13 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
 import { hasFused, type PackedWeight } from '../tensor/fused';
+import { hasPanels, inPanels, type PanelWeight } from '../tensor/panels';
 import { type LinearRole, NORM_PLACES, type NormPlace } from './family';
 import { linearLayers, modulePath } from './linearLayers';
 import type { DecoderConfig, LayerWeights, Linear, Norm, Weights } from './model';
+import { freeMatrix } from './multiply';
 import {
-  freePacked,
   isInJavaScript,
-  isPacked,
   ontoEngine,
   type Packed,
   type PackedValues,
@@ -34,8 +34,19 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
   const vector = (name: string, size: number) => keep(tf.tensor1d(source.read(name, [size])));
   const matrix = (name: string, rows: number, columns: number) =>
     keep(tf.tensor2d(source.read(name, [rows, columns]), [rows, columns]));
-  const transposed = (name: string, rows: number, columns: number) =>
-    keep(tf.tensor2d(transpose(source.read(name, [rows, columns]), rows, columns), [columns, rows]));
+  /** A matrix that is only multiplied by, [rows, columns] in the file: as it is (`inOut`), or transposed. */
+  const factor = (name: string, rows: number, columns: number, inOut = false): tf.Tensor2D | PanelWeight => {
+    const values = source.read(name, [rows, columns]);
+    if (!hasPanels())
+      return keep(
+        inOut ? tf.tensor2d(values, [rows, columns]) : tf.tensor2d(transpose(values, rows, columns), [columns, rows]),
+      );
+    const plain = tf.tensor2d(values, [rows, columns]);
+    const laid = inPanels(plain, !inOut);
+    plain.dispose();
+    keep(laid.panels);
+    return laid;
+  };
   const held = (values: PackedValues): Packed => {
     const packed = ontoEngine(values);
     if (!isInJavaScript(packed)) made.push(packed.codes, packed.scales);
@@ -53,7 +64,7 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
     precision === 'float32' || !hasFused() ? undefined : (asStored(name, rows, columns) as PackedWeight | undefined);
   const linearWeight = (name: string, inputs: number, outputs: number) => {
     const inOut = family.stored === 'inOut';
-    if (precision === 'float32') return inOut ? matrix(name, inputs, outputs) : transposed(name, outputs, inputs);
+    if (precision === 'float32') return inOut ? factor(name, inputs, outputs, true) : factor(name, outputs, inputs);
     const same = inOut ? undefined : asStored(name, outputs, inputs, precision);
     if (same) return same;
     const values = source.read(name, inOut ? [inputs, outputs] : [outputs, inputs]);
@@ -91,9 +102,13 @@ export function loadWeights(source: WeightSource, config: DecoderConfig, precisi
   };
   try {
     return {
-      embedding: table(`${names.embedding}.weight`, v, d) ?? matrix(`${names.embedding}.weight`, v, d),
+      embedding:
+        table(`${names.embedding}.weight`, v, d) ??
+        (config.tied && hasPanels()
+          ? factor(`${names.embedding}.weight`, v, d)
+          : matrix(`${names.embedding}.weight`, v, d)),
       ...(names.positions ? { positions: matrix(`${names.positions}.weight`, config.maxPositions, d) } : {}),
-      ...(config.tied ? {} : { head: table(`${names.head}.weight`, v, d) ?? transposed(`${names.head}.weight`, v, d) }),
+      ...(config.tied ? {} : { head: table(`${names.head}.weight`, v, d) ?? factor(`${names.head}.weight`, v, d) }),
       norm: norm(names.finalNorm, d),
       layers: Array.from({ length: config.layers }, (_, n) => layer(n)),
     };
@@ -115,11 +130,6 @@ export function freeWeights(weights: Weights): void {
       bias?.dispose();
     }
   }
-}
-
-function freeMatrix(matrix: tf.Tensor2D | Packed): void {
-  if (isPacked(matrix)) freePacked(matrix);
-  else matrix.dispose();
 }
 
 function freeNorm({ weight, bias }: Norm): void {

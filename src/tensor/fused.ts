@@ -21,6 +21,7 @@ export const FUSED_KERNELS = {
   SparringCausalSoftmaxGrad: 1,
   SparringAttention: 2,
   SparringAttentionGrad: 3,
+  SparringNextToken: 1,
   SparringSplitHeads: 1,
   SparringMergeHeads: 1,
   SparringTargetLogProbs: 2,
@@ -28,7 +29,14 @@ export const FUSED_KERNELS = {
   SparringDropout: 1,
   SparringAdamw: 3,
 } as const;
-type FusedKernel = keyof typeof FUSED_KERNELS;
+/** Those of src/tensor/panels.ts, which the native engine has on some processors. */
+export const PANEL_KERNELS = {
+  SparringPanels: 1,
+  SparringPanelMatMul: 1,
+  SparringPanelRows: 1,
+  SparringMergePanels: 2,
+} as const;
+type FusedKernel = keyof typeof FUSED_KERNELS | keyof typeof PANEL_KERNELS;
 
 /** `sizes` and `factor` as the op's description has them. */
 export interface FusedAttributes {
@@ -39,12 +47,14 @@ export interface FusedAttributes {
 /** Whether the current engine has the fused ops. */
 export const hasFused = (): boolean => tf.getKernel('SparringRmsNorm', tf.getBackend()) !== undefined;
 
-function run(name: FusedKernel, inputs: { [name: string]: Tensor }, attributes: FusedAttributes = {}): Tensor[] {
+/** What a fused op gives. */
+export function run(name: FusedKernel, inputs: { [name: string]: Tensor }, attributes: FusedAttributes = {}): Tensor[] {
   const made = tf.engine().runKernel(name, inputs, attributes as tf.NamedAttrMap) as Tensor | Tensor[];
   return Array.isArray(made) ? made : [made];
 }
 
-const one = (...given: Parameters<typeof run>): Tensor => run(...given)[0] as Tensor;
+/** The same of an op that gives one tensor. */
+export const one = (...given: Parameters<typeof run>): Tensor => run(...given)[0] as Tensor;
 
 /** x / sqrt(mean(x^2) + epsilon) * weight over rows. x [N, D], weight [D] -> [N, D] */
 export const rmsNorm = (x: Tensor2D, weight: Tensor1D, epsilon: number): Tensor2D =>
@@ -162,6 +172,33 @@ export const fusedAttention = (
   const sizes = [batch, heads, keyValueHeads, headDim, rotary, window];
   return one('SparringAttention', { q, k, v, cos, sin, holes }, { sizes, factor: scale }) as Tensor2D;
 };
+
+/** What the sizes of a head and of a row of places are padded to in a cache for `nextToken`. */
+export const HEAD_WIDTH = 16;
+
+/** A cache with places to spare: keys [B * KV, hd, P], values [B * KV, P, at least hd], the last two sizes multiples of HEAD_WIDTH. */
+export interface Room {
+  k: Tensor3D;
+  v: Tensor3D;
+}
+
+/**
+ * Attention of one token of every row, q [B, H * hd], k and v [B, KV * hd] -> [B, H * hd], to the places seen[b][0] .. seen[b][1] of the room, into
+ * the last of which it WRITES its own key and value. seen [B, 2] int32; cos, sin [1 or B, 1, hd]; cap [1]: cap tanh(score / cap), 0: none. Has
+ * no gradient.
+ */
+export const nextToken = (
+  { q, k, v }: { q: Tensor2D; k: Tensor2D; v: Tensor2D },
+  { cos, sin }: { cos: Tensor3D; sin: Tensor3D },
+  room: Room,
+  { seen, cap }: { seen: Tensor2D; cap: Tensor1D },
+  layout: HeadLayout,
+): Tensor2D =>
+  one(
+    'SparringNextToken',
+    { q, k, v, cos, sin, keys: room.k, values: room.v, seen, cap },
+    headSizes(layout),
+  ) as Tensor2D;
 
 /** log p of each row's id, in nats. logits [N, V], ids [N] int32 -> [N] */
 export const fusedTargetLogProbs = (logits: Tensor2D, ids: Tensor1D): Tensor1D =>

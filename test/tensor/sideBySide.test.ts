@@ -8,12 +8,14 @@ import { embed } from '../../src/model/decoder';
 import { dropoutKey } from '../../src/model/dropout';
 import { adapterParameters, freeAdapter, mergeAdapter, withParameters } from '../../src/model/lora';
 import type { Model } from '../../src/model/model';
+import { multiply } from '../../src/model/multiply';
 import { openModel } from '../../src/model/openModel';
 import { apart, joined } from '../../src/model/sideBySide';
 import { compiles, jit, partsOf } from '../../src/tensor/jit';
 import { adapterFolder, tinyFolder } from '../model/golden';
 import { assertClose } from './close';
 import { DEVICE, forEachEngine } from './engines';
+import { tidyAsync } from './tidyAsync';
 
 const answers = [
   ['What is it?', 'It is the gate of iron.', 'No.'],
@@ -92,10 +94,12 @@ forEachEngine((check) => {
     assert.match(path, /layers\.0\.self_attn\.q_proj/);
     const own = (weights: Model['weights']) => {
       const weight = weights.layers[0]?.linear.q?.weight;
-      return weight && !('codes' in weight) ? weight : assert.fail();
+      return weight ? multiply(tf.eye(factors.a.shape[0]), weight) : assert.fail();
     };
-    const right = tf.tidy(() => tf.add(own(model.weights), tf.mul(tf.matMul(factors.a, factors.b), factors.scale)));
-    await assertClose(own(merged), [...(await right.data())], 1e-6);
+    await tidyAsync(async () => {
+      const right = tf.add(own(model.weights), tf.mul(tf.matMul(factors.a, factors.b), factors.scale));
+      await assertClose(own(merged), [...(await right.data())], 1e-6);
+    });
   });
 
   check('parts are as equal as can be, none is empty, and together they are the whole', async () => {

@@ -60,6 +60,10 @@ FUSED(matMul)
 FUSED(addMatMul)
 FUSED(packedMatMul)
 FUSED(packedRows)
+FUSED(panels)
+FUSED(panelMatMul)
+FUSED(panelRows)
+FUSED(mergePanels)
 FUSED(after)
 FUSED(swiglu)
 FUSED(swigluGrad)
@@ -67,6 +71,7 @@ FUSED(causalSoftmax)
 FUSED(causalSoftmaxGrad)
 FUSED(attention)
 FUSED(attentionGrad)
+FUSED(nextToken)
 FUSED(splitHeads)
 FUSED(mergeHeads)
 FUSED(targetLogProbs)
@@ -74,6 +79,8 @@ FUSED(targetLogProbsGrad)
 FUSED(dropout)
 FUSED(adamw)
 #undef FUSED
+std::string panelRowsValues(const Inputs&, const Sizes&);
+std::string nextTokenValues(const Inputs&, const Sizes&);
 std::string packedRowsValues(const Inputs&, const Sizes&);
 std::string causalSoftmaxValues(const Inputs&, const Sizes&);
 std::string causalSoftmaxGradValues(const Inputs&, const Sizes&);

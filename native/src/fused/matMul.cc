@@ -1,79 +1,50 @@
-#include <memory>
-#include <new>
+#include <vector>
 
 #include "../compute/matMul.h"
 #include "../parallel.h"
+#include "byProcessor.h"
 #include "fused.h"
 
 namespace {
 
 using product::Product;
-using product::Registers;
-
-struct Free {
-  void operator()(float* data) const { ::operator delete[](data, std::align_val_t(64)); }
-};
-
-// Memory of one thread, kept from call to call.
-float* room(Index count) {
-  thread_local std::unique_ptr<float[], Free> data;
-  thread_local Index size = 0;
-  if (size < count) {
-    data.reset(static_cast<float*>(::operator new[](static_cast<size_t>(count) * sizeof(float), std::align_val_t(64))));
-    size = count;
-  }
-  return data.get();
-}
 
 struct Given {
   Product product;
   // The right side where it has fewer bits; codes null: product.b.
   packed::Matrix packed;
+
+  template <class R>
+  MEMBER void some(Index from, Index to) const {
+    float* memory = room(product::roomOf<R>(product));
+    if (packed.codes != nullptr) product::some<R>(product, packed, from, to, memory);
+    else product::some<R>(product, from, to, memory);
+  }
 };
-
-template <class R>
-INLINE void some(const Given& given, Index from, Index to) {
-  float* memory = room(product::roomOf<R>(given.product));
-  if (given.packed.codes != nullptr) product::some<R>(given.product, given.packed, from, to, memory);
-  else product::some<R>(given.product, from, to, memory);
-}
-
-using Usual = Registers<16, 4>;
-void usual(const Given& given, int64_t from, int64_t to) { some<Usual>(given, from, to); }
-#if defined(__x86_64__)
-using Wide = Registers<32, 6>;
-using Widest = Registers<64, 14>;
-__attribute__((target("arch=x86-64-v3"))) void wide(const Given& given, int64_t from, int64_t to) { some<Wide>(given, from, to); }
-__attribute__((target("arch=x86-64-v4"))) void widest(const Given& given, int64_t from, int64_t to) { some<Widest>(given, from, to); }
-#endif
-
-struct Way {
-  void (*run)(const Given&, int64_t, int64_t);
-  int64_t wide;
-};
-
-Way wayOf() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) return {widest, Widest::kWide};
-  if (__builtin_cpu_supports("x86-64-v3")) return {wide, Wide::kWide};
-#endif
-  return {usual, Usual::kWide};
-}
 
 void multiply(const Given& given) {
   const Product& product = given.product;
-  static const Way way = wayOf();
-  const int64_t count = (product.columns + way.wide - 1) / way.wide;
-  // In numbers touched, as parallel::rows counts: a product touches each about an eighth of a time.
-  const int64_t cost = product.rows * product.inner * product.columns / 8;
-  parallel::rows(count, cost, [&](int64_t from, int64_t to) { way.run(given, from, to); });
+  const Index wide = ByProcessor<Given>::wide();
+  parallel::rows((product.columns + wide - 1) / wide, product::costOf(product), [&](int64_t from, int64_t to) { ByProcessor<Given>::run(given, from, to); });
+}
+
+// y = a^T b by its transposed, b^T a: where y is tall and narrow, as the gradient of an adapter's first factor, rows of b would be used too rarely.
+void multiplyTurned(const Input& a, const Input& b, float* y) {
+  const Index inner = a.shape[0], rows = a.shape[1], columns = b.shape[1];
+  std::vector<float> turned(static_cast<size_t>(rows * columns));
+  multiply({{b.floats(), a.floats(), nullptr, turned.data(), columns, inner, rows, true, false}, {}});
+  constexpr Index kBlock = 16;
+  for (Index first = 0; first < rows; first += kBlock)
+    for (Index j = 0; j < columns; j++)
+      for (Index i = first; i < math::smaller(rows, first + kBlock); i++) y[i * columns + j] = turned[static_cast<size_t>(j * rows + i)];
 }
 
 // Where out has the shape of the product.
 void multiply(const Input& a, const Input& b, const float* start, const Sizes& sizes, float* y) {
   const size_t aSide = static_cast<size_t>(sizes[0]), bSide = static_cast<size_t>(sizes[1]);
-  multiply({{a.floats(), b.floats(), start, y, a.shape[aSide], b.shape[bSide], b.shape[1 - bSide], aSide == 1, bSide == 1}, {}});
+  const Index rows = a.shape[aSide], inner = b.shape[bSide], columns = b.shape[1 - bSide];
+  if (aSide == 1 && bSide == 0 && start == nullptr && inner > 0 && columns <= 128 && rows >= 2 * columns) return multiplyTurned(a, b, y);
+  multiply({{a.floats(), b.floats(), start, y, rows, inner, columns, aSide == 1, bSide == 1}, {}});
 }
 
 }  // namespace

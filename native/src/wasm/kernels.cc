@@ -4,9 +4,11 @@
 #include "../compute/attention.h"
 #include "../compute/dropout.h"
 #include "../compute/elements.h"
+#include "../compute/functions.h"
 #include "../compute/heads.h"
 #include "../compute/logProbs.h"
 #include "../compute/matMul.h"
+#include "../compute/nextToken.h"
 #include "../compute/norm.h"
 #include "../compute/softmax.h"
 #include "../compute/swiglu.h"
@@ -27,6 +29,7 @@ enum Op {
   kSoftmaxGrad,
   kAttention,
   kAttentionGrad,
+  kNextToken,
   kSplitHeads,
   kMergeHeads,
   kLogProbs,
@@ -109,6 +112,12 @@ struct Attention {
   Index batch, heads, kv, size, rotary, window, length, tableRows, holeRows;
   float scale;
   attention::Form form() const { return {batch, heads, kv, size, rotary, window, length, tableRows, holeRows, scale}; }
+};
+
+struct NextToken {
+  nextToken::Given given;
+  float *keys, *values, *y;
+  nextToken::Form form;
 };
 
 struct Heads {
@@ -216,8 +225,8 @@ EVERY_PROCESSOR void each(const Each& e, Index from, Index to) {
     case kSign: return elements::each(x, e.y, from, to, [](float a) { return a > 0 ? 1.0f : (a < 0 ? -1.0f : (a == 0 ? 0.0f : a)); });
     case kAbs: return elements::each(x, e.y, from, to, [](float a) { return __builtin_fabsf(a); });
     case kRsqrt: return elements::each(x, e.y, from, to, [](float a) { return 1.0f / math::root(a); });
-    case kSin: return elements::each(x, e.y, from, to, [](float a) { return elements::wave(a, 0); });
-    case kCos: return elements::each(x, e.y, from, to, [](float a) { return elements::wave(a, 1); });
+    case kSin: return elements::each(x, e.y, from, to, [](float a) { return functions::wave(a, 0); });
+    case kCos: return elements::each(x, e.y, from, to, [](float a) { return functions::wave(a, 1); });
     case kFromInteger:
       for (Index i = from; i < to; i++) e.y[i] = static_cast<float>(static_cast<const int32_t*>(e.x)[i]);
       return;
@@ -226,8 +235,8 @@ EVERY_PROCESSOR void each(const Each& e, Index from, Index to) {
       return;
     case kExp: return elements::each(x, e.y, from, to, [](float a) { return math::exponential(a); });
     case kSigmoid: return elements::each(x, e.y, from, to, [](float a) { return 1.0f / (1.0f + math::exponential(-a)); });
-    case kTanh: return elements::each(x, e.y, from, to, [](float a) { return elements::tangent(a); });
-    case kErf: return elements::each(x, e.y, from, to, [](float a) { return elements::errorFunction(a); });
+    case kTanh: return elements::each(x, e.y, from, to, [](float a) { return functions::tangent(a); });
+    case kErf: return elements::each(x, e.y, from, to, [](float a) { return functions::errorFunction(a); });
     case kSame: return elements::each(x, e.y, from, to, [](float a) { return a; });
     case kNot:
       for (Index i = from; i < to; i++) reinterpret_cast<uint8_t*>(e.y)[i] = static_cast<const uint8_t*>(e.x)[i] == 0 ? 1 : 0;
@@ -302,6 +311,11 @@ EXPORT("task") void task(const Job* job, Index index, Index thread) {
       for (Index item = from; item < to; item++) attention::backward(form, a.given, a.dy, a.logSums, item, {room}, {a.y, a.dk, a.dv});
       break;
     }
+    case kNextToken: {
+      const auto& a = job->as<NextToken>();
+      for (Index item = from; item < to; item++) nextToken::forward(a.form, a.given, item, room, a.keys, a.values, a.y);
+      break;
+    }
     case kSplitHeads: turnHeads(job->as<Heads>(), false, from, to); break;
     case kMergeHeads: turnHeads(job->as<Heads>(), true, from, to); break;
     case kLogProbs: {
@@ -365,6 +379,7 @@ EXPORT("task") void task(const Job* job, Index index, Index thread) {
 EXPORT("roomOf") Index roomOf(const Job* job) {
   const Index each = sizeof(float);
   if (job->op == kAttention || job->op == kAttentionGrad) return attention::roomOf(job->as<Attention>().form(), job->op == kAttentionGrad) * each;
+  if (job->op == kNextToken) return nextToken::roomOf(job->as<NextToken>().form) * each;
   if (job->op == kPackedMatMul) return product::roomOf<Vectors>(job->as<PackedMatMul>().form()) * each;
   if (job->op != kMatMul) return 0;
   const auto& m = job->as<MatMul>();

@@ -4,7 +4,7 @@ import { Problem } from '../../../base/problem';
 import { MOST_PARTS, ReadWhileRecording, type RecordingBackend, registerRecording, sharedEvenly } from '../recording';
 import { type Addon, configProto, loadAddon, type OpAttribute } from './addon';
 import { ATTRIBUTE_TYPES, DATA_TYPES } from './dataTypes';
-import { registerFusedKernels } from './fusedKernels';
+import { registerFusedKernels, registerPanelKernels } from './fusedKernels';
 import { mendGather, multiplyByOurOwn } from './mendedKernels';
 import { Recorder } from './recorder';
 import type { TensorFlowLibraries } from './tensorFlowLibraries';
@@ -159,6 +159,7 @@ export async function startTensorFlow(
     registerFusedKernels();
     // Measured on x64 alone; elsewhere TensorFlow's own may well be faster.
     if (process.arch === 'x64') multiplyByOurOwn(() => recorder.chained);
+    if (process.arch === 'x64' && cores <= MOST_PARTS) registerPanelKernels();
   }
   mendGather();
   return { threads: cores };

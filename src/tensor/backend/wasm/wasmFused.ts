@@ -1,34 +1,14 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { type FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../../fused';
+import { attention, heads, nextToken, softmax } from './wasmAttention';
 import type { WasmCompute, Work } from './wasmCompute';
+import { alike, type Call, type FusedOp, like, same, shapeOf, sizeOf } from './wasmFusedOp';
 import { NUMBERS } from './wasmJobs';
 import { type Inputs, PANEL } from './wasmKernels';
 import { LIGHT, POWERS } from './wasmStrides';
 
 // The fused ops of ../../fused.ts on the WebAssembly engine, as native/src/fused has them on the native one.
-
-/** What an op is computed from. */
-interface Call {
-  inputs: Inputs;
-  sizes: readonly number[];
-  factor: number;
-}
-
-interface FusedOp {
-  /** What is wrong with the shapes: what native/src/fused says. */
-  misfit(call: Call): string | undefined;
-  work(call: Call): Work;
-}
-
-const shapeOf = ({ inputs }: Call, name: string): readonly number[] => inputs[name]?.shape ?? [];
-const sizeOf = (call: Call, name: string): number => tf.util.sizeFromShape([...shapeOf(call, name)]);
-const like = (call: Call, name: string) => ({ shape: shapeOf(call, name) });
-
-const same = (a: readonly number[], b: readonly number[]): boolean => tf.util.arraysEqual([...a], [...b]);
-/** Whether all of them have the first one's shape. */
-const alike = (call: Call, first: string, ...others: string[]): boolean =>
-  others.every((name) => same(shapeOf(call, name), shapeOf(call, first)));
 
 /** Over rows [N, D]. */
 function byRows(
@@ -139,107 +119,6 @@ const packedMatMul: FusedOp = {
   },
 };
 
-const softmax = (op: 'softmax' | 'softmaxGrad', x: string): FusedOp => ({
-  work(call) {
-    const [all = 0, queries = 0, width = 0] = shapeOf(call, x);
-    const [length = 0, past = 0, window = 0] = call.sizes;
-    const each = (all / (shapeOf(call, 'holes')[0] ?? 1)) * queries;
-    return {
-      op,
-      inputs: { x: call.inputs[x], holes: call.inputs['holes'], shares: call.inputs['y'] },
-      outputs: { y: like(call, x) },
-      numbers: { width, length, past, window, each },
-      count: all * queries,
-      cost: POWERS * all * queries * width,
-      check: holesWithin(call, width),
-    };
-  },
-  misfit(call) {
-    const [scores, holes] = [shapeOf(call, x), shapeOf(call, 'holes')];
-    const [length = 0, past = 0] = call.sizes;
-    if (call.sizes.length !== 3 || scores.length !== 3 || holes.length !== 2 || holes[1] !== 2)
-      return 'takes scores [A, G T, S], holes [n, 2] and the sizes T, past, window';
-    const [all = 0, queries = 0, width = 0] = scores;
-    if (length < 1 || queries % length !== 0 || width !== length + past || all % (holes[0] || Number.NaN) !== 0)
-      return 'was given sizes that do not fit the scores';
-    if (op === 'softmaxGrad' && !alike(call, x, 'y')) return 'takes dy and y of one shape';
-    return undefined;
-  },
-});
-
-const attention = (op: 'attention' | 'attentionGrad'): FusedOp => ({
-  work(call) {
-    const [batch = 1, heads = 1, kv = 1, size = 1, rotary = 0, window = 0] = call.sizes;
-    const length = (shapeOf(call, 'q')[0] ?? 0) / batch;
-    const [tableRows = 1] = shapeOf(call, 'cos');
-    const [holeRows = 1] = shapeOf(call, 'holes');
-    const { log_sums: logSums, ...inputs } = call.inputs;
-    const gradient = op === 'attentionGrad';
-    const outputs: Work['outputs'] = gradient
-      ? { y: like(call, 'q'), dk: like(call, 'k'), dv: like(call, 'v') }
-      : { y: like(call, 'q'), logSums: { shape: [batch * kv, (heads / kv) * length] } };
-    return {
-      op,
-      inputs: { ...inputs, logSums },
-      outputs,
-      numbers: { batch, heads, kv, size, rotary, window, length, tableRows, holeRows, scale_: call.factor },
-      count: batch * kv,
-      cost: ((batch * heads * length * length) / 2) * size * (gradient ? 5 : 2),
-      check: holesWithin(call, length),
-    };
-  },
-  misfit(call) {
-    const wrong = 'was given heads, tables or holes that do not fit its sizes B, H, KV, hd, rotary, window';
-    const [batch = 0, heads = 0, kv = 0, size = 0, rotary = 0] = call.sizes;
-    if (call.sizes.length !== 6 || batch < 1 || kv < 1 || heads % kv !== 0 || size < 1 || rotary > size || rotary % 2)
-      return wrong;
-    const [q, k, cos, holes] = [shapeOf(call, 'q'), shapeOf(call, 'k'), shapeOf(call, 'cos'), shapeOf(call, 'holes')];
-    const [rows = 0] = q;
-    if (rows < 1 || rows % batch !== 0 || !same(q, [rows, heads * size]) || !same(k, [rows, kv * size])) return wrong;
-    const table = cos[0] === 1 || cos[0] === batch ? [cos[0], rows / batch, size] : [];
-    if (!alike(call, 'k', 'v') || !same(cos, table) || !alike(call, 'cos', 'sin')) return wrong;
-    if (holes.length !== 2 || holes[1] !== 2 || batch % (holes[0] || Number.NaN) !== 0) return wrong;
-    const sums = [batch * kv, (heads / kv) * (rows / batch)];
-    if (op === 'attentionGrad' && !(alike(call, 'q', 'dy') && same(shapeOf(call, 'log_sums'), sums)))
-      return 'takes dy as q and log_sums [B * KV, T * G]';
-    return undefined;
-  },
-});
-
-const heads = (op: 'splitHeads' | 'mergeHeads'): FusedOp => {
-  const lengthOf = (call: Call): number => {
-    const [batch = 1, heads = 1, kv = 1] = call.sizes;
-    return op === 'splitHeads' ? (shapeOf(call, 'x')[0] ?? 0) / batch : (shapeOf(call, 'x')[1] ?? 0) / (heads / kv);
-  };
-  return {
-    misfit(call) {
-      const wrong = 'was given heads and tables that do not fit its sizes B, n, KV, hd, rotary';
-      const [batch = 0, heads = 0, kv = 0, size = 0, rotary = 0] = call.sizes;
-      if (call.sizes.length !== 5 || batch < 1 || kv < 1 || heads % kv !== 0 || size < 1 || rotary > size || rotary % 2)
-        return wrong;
-      const [x, cos, length] = [shapeOf(call, 'x'), shapeOf(call, 'cos'), lengthOf(call)];
-      const fits = op === 'splitHeads' ? [batch * length, heads * size] : [batch * kv, (heads / kv) * length, size];
-      if (!Number.isInteger(length) || length < 1 || !same(x, fits)) return wrong;
-      const table = cos[0] === 1 || cos[0] === batch ? [cos[0], length, size] : [];
-      return same(cos, table) && alike(call, 'cos', 'sin') ? undefined : wrong;
-    },
-    work(call) {
-      const [batch = 1, heads = 1, kv = 1, size = 1, rotary = 0] = call.sizes;
-      const length = lengthOf(call);
-      const shape = op === 'splitHeads' ? [batch * kv, (heads / kv) * length, size] : [batch * length, heads * size];
-      const sizes = { batch, heads, kv, size, rotary, length, tableRows: shapeOf(call, 'cos')[0] ?? 1 };
-      return {
-        op,
-        inputs: call.inputs,
-        outputs: { y: { shape } },
-        numbers: { ...sizes, scale_: call.factor },
-        count: batch * length,
-        cost: LIGHT * batch * length * heads * size,
-      };
-    },
-  };
-};
-
 const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
   SparringRmsNorm: norm(false),
   SparringRmsNormGrad: normGrad(false),
@@ -277,6 +156,7 @@ const OPS: { readonly [name in keyof typeof FUSED_KERNELS]: FusedOp } = {
   SparringCausalSoftmaxGrad: softmax('softmaxGrad', 'dy'),
   SparringAttention: attention('attention'),
   SparringAttentionGrad: attention('attentionGrad'),
+  SparringNextToken: nextToken,
   SparringSplitHeads: heads('splitHeads'),
   SparringMergeHeads: heads('mergeHeads'),
   SparringTargetLogProbs: {
@@ -333,20 +213,6 @@ function idsWithin(call: Call, end = shapeOf(call, 'logits')[1] ?? 0): Work['che
     wrong(ids) {
       const id = ids.find((it) => it < 0 || it >= end);
       return id === undefined ? undefined : `was given the id ${id} of ${end}`;
-    },
-  };
-}
-
-/** Every hole stands inside the keys, and a query sees its own key. */
-function holesWithin(call: Call, end: number): Work['check'] {
-  return {
-    input: call.inputs['holes'] as TensorInfo,
-    wrong(places) {
-      for (let i = 0; i < places.length; i += 2) {
-        const [from = 0, to = 0] = places.subarray(i, i + 2);
-        if (from < 0 || from > to || to > end) return `was given a hole that is none: ${from} to ${to}`;
-      }
-      return undefined;
     },
   };
 }

@@ -25,6 +25,10 @@ export const JOBS = {
   softmaxGrad: SOFTMAX,
   attention: ATTENTION,
   attentionGrad: ATTENTION,
+  nextToken: [
+    ...(['q', 'k', 'v', 'cos', 'sin', 'seen', 'cap', 'keys', 'values', 'y'] as const),
+    ...([...HEADS, 'places', 'wide', 'tableRows', 'scale_'] as const),
+  ],
   splitHeads: TURN,
   mergeHeads: TURN,
   logProbs: LOG_PROBS,
