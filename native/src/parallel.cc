@@ -13,9 +13,9 @@ using Clock = std::chrono::steady_clock;
 
 // About what one number costs in a loop, in nanoseconds; `cost` counts such numbers.
 constexpr double kNanosecondsEach = 0.3;
-// A loop is shared from so many nanoseconds on while another thread waits awake for it, and where one has to be woken: who calls does not wait for it
-// to wake, but it takes a core from TensorFlow's own, which wait awake for the next product.
-constexpr double kWorthSharing = 10e3, kWorthWaking = 150e3;
+// A loop is shared from so many nanoseconds per thread on while another thread waits awake for it, and where one has to be woken: who calls does not
+// wait for it to wake, but it takes a core from TensorFlow's own, which wait awake for the next product.
+constexpr double kWorthSharing = 5e3, kWorthWaking = 75e3;
 // So long a thread looks for work before it sleeps: a generation's next loop comes sooner, and to wake takes as long as such a loop on some virtual
 // machines. Not while functions run on all threads anyway.
 constexpr auto kAwake = std::chrono::microseconds(200);
@@ -81,7 +81,8 @@ struct Pool {
   }
 
   bool worthIt(int64_t cost) const {
-    return kNanosecondsEach * static_cast<double>(cost) > (awake.load(std::memory_order_relaxed) > 0 ? kWorthSharing : kWorthWaking);
+    const double least = awake.load(std::memory_order_relaxed) > 0 ? kWorthSharing : kWorthWaking;
+    return kNanosecondsEach * static_cast<double>(cost) > threads * least;
   }
 
   void share(int64_t rows, const std::function<void(int64_t, int64_t)>& given, int64_t most) {

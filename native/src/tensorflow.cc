@@ -1,11 +1,13 @@
 #include "tensorflow.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
+#endif
 
 #include <cstdlib>
-#endif
 
 namespace tensorflow_c {
 
@@ -23,9 +25,35 @@ std::string loadGlobally(const std::string& library, void** handle) {
   const char* why = dlerror();
   return why != nullptr ? why : "cannot load " + library;
 }
+
+// While it lives, what is written to stderr is lost: TensorFlow greets as its libraries are loaded, before it asks how much it may say. Not where
+// the user has asked for all of it.
+class Quiet {
+ public:
+  Quiet() {
+    const char* level = std::getenv("TF_CPP_MIN_LOG_LEVEL");
+    if (level == nullptr || std::string(level) == "0") return;
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nowhere < 0) return;
+    before_ = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (before_ >= 0) dup2(nowhere, STDERR_FILENO);
+    close(nowhere);
+  }
+  ~Quiet() {
+    if (before_ < 0) return;
+    dup2(before_, STDERR_FILENO);
+    close(before_);
+  }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  int before_ = -1;
+};
 }  // namespace
 
 std::string loadGlobally(const std::string& library) {
+  const Quiet quiet;
   void* handle = nullptr;
   return loadGlobally(library, &handle);
 }
@@ -41,6 +69,7 @@ std::string load(const std::vector<std::string>& libraries, int threads) {
   (void)threads;
 #endif
   void* last = nullptr;
+  const Quiet quiet;
   for (const std::string& library : libraries) {
     std::string problem = loadGlobally(library, &last);
     if (!problem.empty()) return problem;

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../base/problem';
 import { HEAD_WIDTH, hasFused } from '../tensor/fused';
-import { compiles, jit, runsSideBySide } from '../tensor/jit';
+import { compiles, jit } from '../tensor/jit';
 import { tidied } from '../tensor/tidied';
 import { MASKED } from './attention';
 import { type Cache, freeCache } from './cache';
@@ -22,12 +22,6 @@ export type RoomyCache = Cache;
 
 /** Rows of places: so many functions at most for texts of any length. */
 const PLACES = 64;
-
-/**
- * Multiply-adds of the logits, by far a token's largest product, up to which every op is left to one thread on the native engine: what the
- * threads no longer wait for one another is more than what they could share. Measured: 1.9 times as fast at 1 million, 1.1 at 25, .84 at 226.
- */
-const MOST_ON_ONE_THREAD = 2 ** 26;
 
 /** Whether tokens can be computed so: not where frequencies change with every token; without fused ops, not where places would have to be positions. */
 export function stepsCompile({ rope, windowed }: DecoderConfig, weights: Weights): boolean {
@@ -92,9 +86,7 @@ export function compiledStep(
     [rows, 1],
     'int32',
   );
-  const oneThread = rows * config.hiddenSize * config.vocabularySize <= MOST_ON_ONE_THREAD;
   const compute = (given: { weights: Weights; ids: tf.Tensor2D }, input: Omit<DecoderInput, 'embeddings'>) => {
-    if (oneThread) runsSideBySide();
     const decoded = decode(model, given.weights, {
       embeddings: embed(given.weights, given.ids),
       seen: length + 1,
