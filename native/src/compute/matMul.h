@@ -84,8 +84,15 @@ INLINE void tile(const float* a, Index aRow, const float* p, Index inner, Ahead 
     }
   };
   Index k = 0;
+  // Where y will be written is fetched meanwhile, row by row: all of it at once would be waited for.
+  const float* next = y;
   for (; k + kStep <= inner; k += kStep) {
     ahead.fetch();
+    if (kStep > 1 && next < y + kCount * yRow) {
+      __builtin_prefetch(next, 1, 2);
+      __builtin_prefetch(next + R::kWide - 1, 1, 2);
+      next += yRow;
+    }
 #pragma GCC unroll 4
     for (int i = 0; i < kStep; i++) add(k + i);
   }
