@@ -182,9 +182,11 @@ export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: A
     if (!isPacked(old.weight)) changed[module] = { ...factors, weight: old.weight };
     return old;
   });
+  const size = Object.values(changed).reduce((sum, { a, b }) => sum + a.shape[0] * b.shape[1], 0);
+  const both = size <= MOST_BOTH_WAYS;
   const merged = jit(config, 'merge', changed, (given) => {
     runsSideBySide();
-    return Object.fromEntries(Object.entries(given).map(([module, one]) => [module, mergedWeight(one)]));
+    return Object.fromEntries(Object.entries(given).map(([module, one]) => [module, mergedWeight(one, both)]));
   });
   const layers = each((module, old, factors) => {
     const weight = merged[module];
@@ -193,13 +195,16 @@ export function mergeAdapter(config: DecoderConfig, weights: Weights, adapter: A
   return { ...weights, layers };
 }
 
+/** So many merged numbers at most are laid out in both directions, which is quicker and takes their size once more: 2 GB. */
+const MOST_BOTH_WAYS = 2 ** 29;
+
 /** A weight of which no bits are missing. */
 type Whole = tf.Tensor2D | PanelWeight;
 
-function mergedWeight({ weight, a, b, scale }: LoraFactors & { weight: Whole }): Whole {
+function mergedWeight({ weight, a, b, scale }: LoraFactors & { weight: Whole }, both: boolean): Whole {
   return tidied(() => {
     const scaled: tf.Tensor2D = tf.mul(a, scale);
-    return isInPanels(weight) ? mergePanels(weight, scaled, b) : addProduct(weight, scaled, b);
+    return isInPanels(weight) ? mergePanels(weight, scaled, b, both) : addProduct(weight, scaled, b);
   });
 }
 

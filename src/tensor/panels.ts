@@ -29,10 +29,18 @@ export function inPanels(x: Tensor2D, turned: boolean): PanelWeight {
   };
 }
 
-/** W + a b, a [inputs, rank], b [rank, outputs], in both directions. */
-export function mergePanels({ inputs, outputs, panels }: PanelWeight, a: Tensor2D, b: Tensor2D): PanelWeight {
-  const [merged, back] = run('SparringMergePanels', { panels, a, b }, { sizes: [inputs, outputs] });
-  return { inputs, outputs, panels: merged as Tensor1D, back: back as Tensor1D };
+/** W + a b, a [inputs, rank], b [rank, outputs], in both directions where that is said: the same products, bit for bit, in twice the memory. */
+export function mergePanels(
+  { inputs, outputs, panels }: PanelWeight,
+  a: Tensor2D,
+  b: Tensor2D,
+  both: boolean,
+): PanelWeight {
+  const sizes = [inputs, outputs, both ? 1 : 0];
+  const [merged, back] = run('SparringMergePanels', { panels, a, b }, { sizes }) as [Tensor1D, Tensor1D];
+  if (both) return { inputs, outputs, panels: merged, back };
+  back.dispose();
+  return { inputs, outputs, panels: merged };
 }
 
 /** x W. x [N, inputs] -> [N, outputs]. No gradient reaches W. */

@@ -97,7 +97,7 @@ INLINE void some(const Product& p, Index from, Index to, float* room) {
   else product::panels<R>(p.form(), Straight{p.w}, from, to, room);
 }
 
-// merged = w + a b, a [inner, rank], b [rank, columns], and its transposed in panels, too.
+// merged = w + a b, a [inner, rank], b [rank, columns], and its transposed in panels, too, where `back` is not null.
 struct Merge {
   Matrix w;
   const float *a, *b;
@@ -133,7 +133,7 @@ INLINE void some(const Merge& m, Index from, Index to, float* room) {
       }
     }
     const Matrix merged = {m.merged, inner, columns};
-    for (Index k = 0; k < inner; k += kWide) {
+    for (Index k = 0; m.back != nullptr && k < inner; k += kWide) {
       float* back = m.back + (k / kWide * columns + first) * kWide;
       if (inner - k < kWide) math::fill(back, count * kWide, 0.0f);
       turnedBlock<R>(merged.at(at, k), count, back, kWide, math::smaller(kWide, inner - k));

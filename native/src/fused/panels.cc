@@ -93,17 +93,19 @@ void panelRows(const Inputs& in, const Sizes& sizes, float, const Outputs& out) 
   });
 }
 
-// W + a b in panels, and its transposed.
+// W + a b in panels, and where sizes say both its transposed; else one 0.
 std::string mergePanelsShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
-  if (sizes.size() != 2) return "takes inner and columns as its sizes";
+  if (sizes.size() != 3 || sizes[2] > 1) return "takes inner, columns and 1 for both as its sizes";
   if (in[0] != panelsOf(sizes)) return "was given panels of another matrix";
   if (in[1].size() != 2 || in[1][0] != sizes[0] || in[2] != Shape{in[1][1], sizes[1]}) return "takes a [inner, rank] and b [rank, columns]";
-  *out = {in[0], panelsOf({sizes[1], sizes[0]})};
+  *out = {in[0], sizes[2] == 1 ? panelsOf({sizes[1], sizes[0]}) : Shape{1}};
   return "";
 }
 void mergePanels(const Inputs& in, const Sizes& sizes, float, const Outputs& out) {
   const Index rank = in[1].shape[1];
-  const Merging merging{{{in[0].floats(), sizes[0], sizes[1]}, in[1].floats(), in[2].floats(), rank, out[0], out[1]}};
+  const bool both = sizes[2] == 1;
+  if (!both) out[1][0] = 0.0f;
+  const Merging merging{{{in[0].floats(), sizes[0], sizes[1]}, in[1].floats(), in[2].floats(), rank, out[0], both ? out[1] : nullptr}};
   parallel::rows(::panels::countOf(sizes[1]), sizes[0] * sizes[1] * (4 + rank / 8),
                  [&](int64_t from, int64_t to) { ByProcessor<Merging>::run(merging, from, to); });
 }
