@@ -59,7 +59,7 @@ export function panelMatMul(x: Tensor2D, { inputs, outputs, panels, back }: Pane
 export const panelRows = ({ inputs, outputs, panels }: PanelWeight, ids: Tensor1D): Tensor2D =>
   one('SparringPanelRows', { panels, ids }, { sizes: [inputs, outputs] }) as Tensor2D;
 
-/** Both directions as one is needed no more. */
+/** Frees the matrix, in both directions where it has them. */
 export function freePanels({ panels, back }: PanelWeight): void {
   tf.dispose([panels, back ?? []]);
 }

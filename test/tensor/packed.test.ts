@@ -46,7 +46,7 @@ function product(
 forEachEngine((check) => {
   for (const kind of kinds)
     check(`${kind}: products and gradients of any sizes are those of the unpacked matrix, compiled too`, async () => {
-      // odd sizes begin rows within bytes and blocks; a panel's edge; more than a panel holds; whole blocks
+      // odd sizes begin rows within bytes and blocks; a panel's edge; more than a panel holds; whole blocks; more rows than one panel meets at a time
       for (const sizes of [
         [3, 1, 1],
         [4, 7, 30],
@@ -54,6 +54,7 @@ forEachEngine((check) => {
         [9, 31, 27],
         [5, 70, 2100],
         [40, 96, 128],
+        [600, 33, 2048],
       ] as const) {
         const [rows, outputs, inputs] = sizes;
         const matrix = pack(numbers(outputs * inputs, 1), outputs, inputs, kind);

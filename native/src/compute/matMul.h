@@ -274,19 +274,19 @@ INLINE void layRows(const float* a, Index row, Index count, Index inner, float* 
     for (Index i = 0; i < count; i++) to[k * count + i] = a[i * row + k];
 }
 
+// Rows that are computed with one panel before the next: as many as stay in the second cache where panels are ready. Where each is made anew, more,
+// so that this is not done too often, but never all of many: they are laid out.
+template <class R, class B>
+INLINE Index rowsAtOnce(const Product& product) {
+  constexpr Index kNumbers = B::kReady ? 1 << 18 : 1 << 20;
+  return math::larger(1, kNumbers / product.atOnce() / R::kRows) * R::kRows;
+}
+
 // Numbers of room that a thread needs, aligned as its vectors are.
 template <class R>
 INLINE Index roomOf(const Product& product) {
-  const Index most = product.atOnce();
-  return most * R::kWide + R::kRows * R::kWide + (product.aTransposed ? 0 : product.rows * most + R::kEach * R::kEach);
-}
-
-// Where panels are made, all rows are computed with one before the next is; where they are ready, as many as stay in the second cache meanwhile.
-template <class R, class B>
-INLINE Index rowsAtOnce(const Product& product) {
-  constexpr Index kNumbers = 1 << 18;
-  if (!B::kReady) return math::larger(1, product.rows);
-  return math::larger(1, kNumbers / product.atOnce() / R::kRows) * R::kRows;
+  const Index most = product.atOnce(), rows = product.aTransposed ? 0 : math::smaller(product.rows, rowsAtOnce<R, Floats>(product));
+  return most * R::kWide + R::kRows * R::kWide + rows * most + R::kEach * R::kEach;
 }
 
 // Some columns of some rows, a's number (i, k) of them where `tile` takes it.

@@ -3,6 +3,7 @@
 #include "../compute/attention.h"
 #include "../parallel.h"
 #include "fused.h"
+#include "room.h"
 
 namespace {
 
@@ -44,14 +45,6 @@ Given givenOf(const Inputs& in, size_t from) {
   return {in[from].floats(), in[from + 1].floats(), in[from + 2].floats(), in[from + 3].floats(), in[from + 4].floats(), in[from + 5].ints()};
 }
 
-// This thread's own, kept from call to call.
-::attention::Room room(const Form& f, bool gradient) {
-  thread_local std::vector<float> numbers;
-  const auto count = static_cast<size_t>(::attention::roomOf(f, gradient));
-  if (numbers.size() < count) numbers.resize(count);
-  return {numbers.data()};
-}
-
 // In numbers touched, as parallel::rows counts: a product touches each about an eighth of a time.
 int64_t costOf(const Form& f, int64_t products) { return f.batch * f.heads * f.length * f.length / 2 * f.size * products / 8; }
 
@@ -70,7 +63,7 @@ void attention(const Inputs& in, const Sizes& sizes, float scale, const Outputs&
   const Form f = formOf(in, 0, sizes, scale);
   const Given given = givenOf(in, 0);
   parallel::rows(f.batch * f.kv, costOf(f, 2), [&](int64_t from, int64_t to) {
-    const auto own = room(f, false);
+    const ::attention::Room own{room(::attention::roomOf(f, false))};
     for (int64_t item = from; item < to; item++) ::attention::forward(f, given, item, own, out[0], out[1]);
   });
 }
@@ -88,7 +81,7 @@ void attentionGrad(const Inputs& in, const Sizes& sizes, float scale, const Outp
   const Form f = formOf(in, 2, sizes, scale);
   const Given given = givenOf(in, 2);
   parallel::rows(f.batch * f.kv, costOf(f, 5), [&](int64_t from, int64_t to) {
-    const auto own = room(f, true);
+    const ::attention::Room own{room(::attention::roomOf(f, true))};
     for (int64_t item = from; item < to; item++)
       ::attention::backward(f, given, in[0].floats(), in[1].floats(), item, own, {out[0], out[1], out[2]});
   });

@@ -2,9 +2,6 @@
 #pragma once
 #include "../compute/matMul.h"
 
-// Numbers of this thread's own, kept from call to call, aligned as any vector is.
-float* room(Index count);
-
 template <class Given>
 class ByProcessor {
  public:

@@ -4,6 +4,7 @@
 #include "../parallel.h"
 #include "byProcessor.h"
 #include "fused.h"
+#include "room.h"
 
 namespace {
 

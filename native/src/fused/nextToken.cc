@@ -1,8 +1,8 @@
 #include "../compute/nextToken.h"
 
 #include "../parallel.h"
-#include "byProcessor.h"
 #include "fused.h"
+#include "room.h"
 
 namespace {
 

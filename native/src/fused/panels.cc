@@ -3,6 +3,7 @@
 #include "../parallel.h"
 #include "byProcessor.h"
 #include "fused.h"
+#include "room.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
+#include "room.h"
+
 #include <memory>
 #include <new>
-
-#include "byProcessor.h"
 
 namespace {
 

@@ -141,27 +141,20 @@ export const nextToken: FusedOp = {
 };
 
 /** Every row sees places from one up to its own. */
-function placesWithin(call: Call, places: number): Work['check'] {
-  return {
-    input: call.inputs['seen'] as TensorInfo,
-    wrong(seen) {
-      for (let i = 0; i < seen.length; i += 2) {
-        const [first = 0, own = 0] = seen.subarray(i, i + 2);
-        if (first < 0 || first > own || own >= places) return `was given places that are none: ${first} to ${own}`;
-      }
-      return undefined;
-    },
-  };
-}
+const placesWithin = (call: Call, places: number) =>
+  everyPair(call, 'seen', 'places that are none', (first, own) => first >= 0 && first <= own && own < places);
 
 /** Every hole stands inside the keys, and a query sees its own key. */
-function holesWithin(call: Call, end: number): Work['check'] {
+const holesWithin = (call: Call, end: number) =>
+  everyPair(call, 'holes', 'a hole that is none', (from, to) => from >= 0 && from <= to && to <= end);
+
+function everyPair(call: Call, name: string, what: string, fits: (a: number, b: number) => boolean): Work['check'] {
   return {
-    input: call.inputs['holes'] as TensorInfo,
-    wrong(places) {
-      for (let i = 0; i < places.length; i += 2) {
-        const [from = 0, to = 0] = places.subarray(i, i + 2);
-        if (from < 0 || from > to || to > end) return `was given a hole that is none: ${from} to ${to}`;
+    input: call.inputs[name] as TensorInfo,
+    wrong(values) {
+      for (let i = 0; i < values.length; i += 2) {
+        const [from = 0, to = 0] = values.subarray(i, i + 2);
+        if (!fits(from, to)) return `was given ${what}: ${from} to ${to}`;
       }
       return undefined;
     },
