@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "context.h"
 #include "execute.h"
+#include "fused/tiles.h"
 #include "inputs.h"
 #include "kernels.h"
 #include "parallel.h"
@@ -75,16 +76,20 @@ napi_value Load(napi_env env, napi_callback_info info) {
   return facts;
 }
 
-// devices(): { name, type, memory }[], of which `used` is the one that ops run on.
+// devices(): { name, type, memory }[], of which `used` is the one that ops run on; `amx`: it is a processor, on whose
+// matrix unit our products are computed.
 napi_value Devices(napi_env env, napi_callback_info) {
   if (!started(env)) return nullptr;
   napi_value list;
   napi_create_array(env, &list);
   uint32_t at = 0;
   for (const Device& device : context().devices) {
-    napi_value one, used;
+    const bool isUsed = device.name == context().device;
+    napi_value one, used, amx;
     napi_create_object(env, &one);
-    napi_get_boolean(env, device.name == context().device, &used);
+    napi_get_boolean(env, isUsed, &used);
+    napi_get_boolean(env, isUsed && !context().elsewhere && device.type == "CPU" && tiles::found(), &amx);
+    napi_set_named_property(env, one, "amx", amx);
     napi_set_named_property(env, one, "name", values::ofText(env, device.name));
     napi_set_named_property(env, one, "type", values::ofText(env, device.type));
     napi_set_named_property(env, one, "memory", values::ofInteger(env, device.memory));

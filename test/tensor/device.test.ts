@@ -29,11 +29,13 @@ const processor: AddonDevice = {
   type: 'CPU',
   memory: 268435456,
   used: true,
+  amx: false,
 };
 const gpu: AddonDevice = { ...processor, name: processor.name.replace('CPU:0', 'GPU:1'), type: 'GPU', memory: 23.6e9 };
 
-test('a device is said with its number where it is not the first, and a GPU with its memory', () => {
+test('a device is said with its number where it is not the first, a processor with its matrix unit, a GPU with its memory', () => {
   assert.equal(describeDevice(processor), 'CPU (TensorFlow)');
+  assert.equal(describeDevice({ ...processor, amx: true }), 'CPU, AMX (TensorFlow)');
   assert.equal(describeDevice(gpu), 'GPU 1, 23.6 GB (TensorFlow)');
   assert.equal(describeDevice({ ...gpu, name: gpu.name.replace('GPU:1', 'GPU:0') }), 'GPU, 23.6 GB (TensorFlow)');
 });

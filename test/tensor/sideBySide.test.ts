@@ -78,7 +78,8 @@ forEachEngine((check) => {
       for (const [i, tensor] of compiled.all.entries()) {
         const numbers = [...(await tensor.data())];
         assert.deepEqual(numbers, [...((await again.all[i]?.data()) ?? [])], 'the same bits');
-        await assertClose(tensor, [...((await plain.all[i]?.data()) ?? [])], 2e-4);
+        // A matrix unit computes all rows together, but not the few of a part: sums of numbers of up to 60 are rounded otherwise.
+        await assertClose(tensor, [...((await plain.all[i]?.data()) ?? [])], 5e-4);
       }
       tf.dispose([plain.all, compiled.all, again.all, args.embeddings, args.keyTensor]);
       batch.close();

@@ -335,15 +335,4 @@ INLINE void panels(const Product& product, const B& b, Index from, Index to, flo
   }
 }
 
-template <class R>
-INLINE void some(const Product& product, Index from, Index to, float* room) {
-  panels<R>(product, Floats{}, from, to, room);
-}
-
-// The same with b in fewer bits.
-template <class R>
-INLINE void some(const Product& product, const packed::Matrix& b, Index from, Index to, float* room) {
-  panels<R>(product, FewerBits{b}, from, to, room);
-}
-
 }  // namespace product

@@ -91,12 +91,6 @@ struct Product {
   }
 };
 
-template <class R>
-INLINE void some(const Product& p, Index from, Index to, float* room) {
-  if (p.turned) product::panels<R>(p.form(), Turned{p.w}, from, to, room);
-  else product::panels<R>(p.form(), Straight{p.w}, from, to, room);
-}
-
 // merged = w + a b, a [inner, rank], b [rank, columns], and its transposed in panels, too, where `back` is not null.
 struct Merge {
   Matrix w;

@@ -4,7 +4,7 @@
 #include "../parallel.h"
 #include "byProcessor.h"
 #include "fused.h"
-#include "room.h"
+#include "tiles.h"
 
 namespace {
 
@@ -17,9 +17,8 @@ struct Given {
 
   template <class R>
   MEMBER void some(Index from, Index to) const {
-    float* memory = room(product::roomOf<R>(product));
-    if (packed.codes != nullptr) product::some<R>(product, packed, from, to, memory);
-    else product::some<R>(product, from, to, memory);
+    if (packed.codes != nullptr) tiles::multiply<R>(product, product::FewerBits{packed}, from, to);
+    else tiles::multiply<R>(product, product::Floats{}, from, to);
   }
 };
 

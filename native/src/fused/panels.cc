@@ -4,6 +4,7 @@
 #include "byProcessor.h"
 #include "fused.h"
 #include "room.h"
+#include "tiles.h"
 
 namespace {
 
@@ -27,7 +28,8 @@ struct Multiplying {
 
   template <class R>
   MEMBER void some(Index from, Index to) const {
-    panels::some<R>(product, from, to, room(product::roomOf<R>(product.form())));
+    if (product.turned) tiles::multiply<R>(product.form(), panels::Turned{product.w}, from, to);
+    else tiles::multiply<R>(product.form(), panels::Straight{product.w}, from, to);
   }
 };
 

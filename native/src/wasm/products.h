@@ -23,7 +23,7 @@ EVERY_PROCESSOR void matMul(const MatMul& m, Index from, Index to, float* room) 
     const Index which = from / panels, first = from - which * panels, end = math::smaller(panels, first + to - from);
     const product::Product one{m.a + which * m.aStep, m.b + which * m.bStep, m.start == nullptr ? nullptr : m.start + which * m.yStep,
                                m.y + which * m.yStep, m.rows, m.inner, m.columns, m.aTransposed != 0, m.bTransposed != 0};
-    product::some<Vectors>(one, first, end, room);
+    product::panels<Vectors>(one, product::Floats{}, first, end, room);
     from += end - first;
   }
 }
@@ -37,7 +37,7 @@ struct PackedMatMul {
 };
 
 EVERY_PROCESSOR void packedMatMul(const PackedMatMul& m, Index from, Index to, float* room) {
-  product::some<Vectors>(m.form(), packed::Matrix{m.kind, m.codes, m.scales}, from, to, room);
+  product::panels<Vectors>(m.form(), product::FewerBits{{m.kind, m.codes, m.scales}}, from, to, room);
 }
 
 struct PackedRows {

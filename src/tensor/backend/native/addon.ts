@@ -28,6 +28,8 @@ export interface AddonDevice {
   type: string;
   memory: number;
   used: boolean;
+  /** Products are computed on the processor's matrix unit (native/src/fused/tiles.h). */
+  amx: boolean;
 }
 
 /** Our C++ addon over TensorFlow's C API (native/src/addon.cc). Every failure is an Error that names the op and the shapes. */

@@ -75,11 +75,12 @@ export async function probeAddon(
   return product === 12 ? described : { ...described, refused: `it computed 3 x 4 = ${product}`, mend: again };
 }
 
-/** A device for people: its kind, which of them, and the memory of a GPU. */
+/** A device for people: its kind, which of them, a processor's matrix unit, and the memory of a GPU. */
 export function describeDevice(device: AddonDevice | undefined): string {
-  const { name = '', type = 'CPU', memory = 0 } = device ?? {};
+  const { name = '', type = 'CPU', memory = 0, amx = false } = device ?? {};
   const index = /:(\d+)$/.exec(name)?.[1] ?? '0';
-  const known = [index === '0' ? '' : ` ${index}`, type === 'CPU' ? '' : `, ${(memory / 1e9).toFixed(1)} GB`];
+  const more = type === 'CPU' ? (amx ? ', AMX' : '') : `, ${(memory / 1e9).toFixed(1)} GB`;
+  const known = [index === '0' ? '' : ` ${index}`, more];
   return `${type}${known.join('')} (TensorFlow)`;
 }
 
