@@ -82,6 +82,24 @@ forEachEngine((check) => {
       }),
     );
 
+  check('a matrix of bfloat16 gives the bits that the same matrix in float32 gives, in both directions', () =>
+    tidyAsync(async () => {
+      if (!hasFused()) return;
+      for (const [n, k, m] of [
+        [49, 1, 1],
+        [66, 33, 47],
+        [100, 800, 64],
+      ] as const) {
+        const packed = pack(matrix(m, k, 9), m, k, 'bfloat16');
+        const [weight, whole] = [ontoEngine(packed), tf.tensor2d(unpack(packed), [m, k])];
+        const [x, dy] = [tf.tensor2d(matrix(n, k, 10), [n, k]), tf.tensor2d(matrix(n, m, 11), [n, m])];
+        assert.deepEqual(await multiplyPacked(x, weight).data(), await fusedMatMul(x, whole, false, true).data());
+        const gradient = tf.grad((it) => multiplyPacked(it as tf.Tensor2D, weight))(x, dy);
+        assert.deepEqual(await gradient.data(), await fusedMatMul(dy, whole).data());
+      }
+    }),
+  );
+
   check('a number times 1 is the number, and a row has the same bits among many rows as among more', () =>
     tidyAsync(async () => {
       const size = 70;

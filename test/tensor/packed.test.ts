@@ -9,7 +9,7 @@ import type { Model } from '../../src/model/model';
 import { modelFiles } from '../../src/model/modelFiles';
 import { openModel, openTokenizer } from '../../src/model/openModel';
 import { isPacked, multiplyPacked, ontoEngine, pack, unpack } from '../../src/model/packed';
-import { fusedMatMul, hasFused, type PackedWeight, packedMatMul, packedRows } from '../../src/tensor/fused';
+import { hasFused, type PackedWeight, packedMatMul, packedRows } from '../../src/tensor/fused';
 import { freeCompiled, jit, jitCounts } from '../../src/tensor/jit';
 import { assertBalanced } from '../../src/tensor/memory';
 import { biasedFolder, farthest, golden, tinyFolder } from '../model/golden';
@@ -114,18 +114,6 @@ forEachEngine((check) => {
         assert.ok(exact((await tf.transpose(y).data()) as Float32Array, w), matrix.kind);
         assert.ok(exact((await dx.data()) as Float32Array, w), matrix.kind);
       }
-    }),
-  );
-
-  check('a product with a bfloat16 matrix has the bits that float32 gives', () =>
-    tidyAsync(async () => {
-      if (!hasFused()) return;
-      const values = unpack(pack(numbers(48 * 80, 4), 48, 80, 'bfloat16'));
-      const x = tf.tensor2d(numbers(6 * 80, 5), [6, 80]);
-      const whole = tf.tensor2d(values, [48, 80]);
-      const expected = await fusedMatMul(x, whole, false, true).data();
-      const y = multiplyPacked(x, ontoEngine(pack(values, 48, 80, 'bfloat16')));
-      assert.deepEqual(await y.data(), expected);
     }),
   );
 

@@ -115,78 +115,151 @@ void rowsApart(const float* a, Index row, bool turned, Index rows, Index inner, 
   }
 }
 
-void block(const Part* a, const Part* b, Index inner, product::Ahead ahead, const Next& next, const float* start, Index startRow, float* y, Index yRow) {
-  if (start != nullptr) {
-    _tile_loadd(0, start, startRow * 4);
-    _tile_loadd(1, start + 16, startRow * 4);
-    _tile_loadd(2, start + 16 * startRow, startRow * 4);
-    _tile_loadd(3, start + 16 * startRow + 16, startRow * 4);
-  } else {
+namespace {
+
+// y's tiles: 32 rows and columns.
+ALWAYS inline void loadSum(const float* start, Index row) {
+  if (start == nullptr) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
+    return;
   }
-  // Where y will be written is fetched meanwhile.
-  const Index steps = (inner + kSide - 1) / kSide, rowsEach = (kSide + steps - 1) / math::larger(1, steps);
-  Index fetched = 0;
+  _tile_loadd(0, start, row * 4);
+  _tile_loadd(1, start + 16, row * 4);
+  _tile_loadd(2, start + 16 * row, row * 4);
+  _tile_loadd(3, start + 16 * row + 16, row * 4);
+}
+ALWAYS inline void storeSum(float* y, Index row) {
+  _tile_stored(0, y, row * 4);
+  _tile_stored(1, y + 16, row * 4);
+  _tile_stored(2, y + 16 * row, row * 4);
+  _tile_stored(3, y + 16 * row + 16, row * 4);
+}
+
+// Two tiles of rows, and two of columns: one part of each number.
+ALWAYS inline void rowTiles(const Part* a) {
+  _tile_loadd(4, a, 64);
+  _tile_loadd(5, a + kTile, 64);
+}
+ALWAYS inline void columnTiles(const Part* b) {
+  _tile_loadd(6, b, 64);
+  _tile_loadd(7, b + kTile, 64);
+}
+ALWAYS inline void multiplyTiles() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+// Fetches where y will be written, evenly over so many steps.
+struct Fetching {
+  const float* y;
+  Index row, each, done = 0;
+  Fetching(const float* y, Index row, Index steps) : y(y), row(row), each((kSide + steps - 1) / math::larger(1, steps)) {}
+  MEMBER void some() {
+    for (Index i = 0; i < each && done < kSide; i++, done++) {
+      __builtin_prefetch(y + done * row, 1, 2);
+      __builtin_prefetch(y + done * row + kSide - 1, 1, 2);
+    }
+  }
+};
+
+}  // namespace
+
+void block(const Part* a, const Part* b, Index inner, product::Ahead ahead, const Next& next, const float* start, Index startRow, float* y, Index yRow) {
+  loadSum(start, startRow);
+  const Index steps = blocksOf(inner);
+  Fetching fetching(y, yRow, steps);
   const int units = next.end - next.from;
-  const auto some = [&](Index step, int part) ALWAYS {
-    for (int unit = next.from + units * part / 4; unit < next.from + units * (part + 1) / 4; unit++)
+  const auto some = [&](Index step, int quarter) ALWAYS {
+    for (int unit = next.from + units * quarter / 4; unit < next.from + units * (quarter + 1) / 4; unit++)
       unitApart(next.panel + step * kSide * kSide, next.inner - step * kSide, unit, next.parts + step * kBlock);
   };
-  const auto twoOfA = [&](int part) ALWAYS {
-    _tile_loadd(4, a + 2 * part * kTile, 64);
-    _tile_loadd(5, a + (2 * part + 1) * kTile, 64);
-  };
-  const auto twoOfB = [&](int part) ALWAYS {
-    _tile_loadd(6, b + 2 * part * kTile, 64);
-    _tile_loadd(7, b + (2 * part + 1) * kTile, 64);
-  };
-  const auto multiply = [&]() ALWAYS {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  };
-  // Parts: 0 the high ones, 1 the middle ones, 2 the low ones; in such an order that the product of a number and 1 is the number.
+  // Parts: 0 the high ones, 1 the middle ones, 2 the low ones; in such an order that the product of a number and 1 is the number. Lines are fetched as
+  // often as in product::tile, eight times for 32 inner numbers, and evenly.
+  constexpr Index kPart = 2 * kTile;
   for (Index step = 0; step < steps; step++, a += kBlock, b += kBlock) {
-    // Lines are fetched as often as in product::tile, eight times for 32 inner numbers, and evenly.
-    twoOfA(0);
-    twoOfB(0);
-    multiply();
+    rowTiles(a);
+    columnTiles(b);
+    multiplyTiles();
     ahead.fetch();
     some(step, 0);
     ahead.fetch();
-    twoOfA(1);
-    multiply();
+    rowTiles(a + kPart);
+    multiplyTiles();
     ahead.fetch();
     some(step, 1);
-    twoOfB(1);
-    multiply();
+    columnTiles(b + kPart);
+    multiplyTiles();
     ahead.fetch();
     some(step, 2);
     ahead.fetch();
-    twoOfA(0);
-    multiply();
+    rowTiles(a);
+    multiplyTiles();
     ahead.fetch();
     some(step, 3);
-    twoOfB(2);
-    multiply();
+    columnTiles(b + 2 * kPart);
+    multiplyTiles();
     ahead.fetch();
-    twoOfA(2);
-    twoOfB(0);
-    multiply();
+    rowTiles(a + 2 * kPart);
+    columnTiles(b);
+    multiplyTiles();
     ahead.fetch();
-    for (Index i = 0; i < rowsEach && fetched < kSide; i++, fetched++) {
-      __builtin_prefetch(y + fetched * yRow, 1, 2);
-      __builtin_prefetch(y + fetched * yRow + kSide - 1, 1, 2);
-    }
+    fetching.some();
   }
-  _tile_stored(0, y, yRow * 4);
-  _tile_stored(1, y + 16, yRow * 4);
-  _tile_stored(2, y + 16 * yRow, yRow * 4);
-  _tile_stored(3, y + 16 * yRow + 16, yRow * 4);
+  storeSum(y, yRow);
+}
+
+void halfBlock(const Part* a, const Part* b, Index inner, product::Ahead ahead, const float* start, Index startRow, float* y, Index yRow) {
+  loadSum(start, startRow);
+  const Index steps = blocksOf(inner);
+  Fetching fetching(y, yRow, steps);
+  constexpr Index kPart = 2 * kTile;
+  for (Index step = 0; step < steps; step++, a += kBlock, b += kPart) {
+    columnTiles(b);
+    for (int part = 0; part < 3; part++) {
+      rowTiles(a + part * kPart);
+      multiplyTiles();
+      ahead.fetch();
+      ahead.fetch();
+    }
+    ahead.fetch();
+    ahead.fetch();
+    fetching.some();
+  }
+  storeSum(y, yRow);
+}
+
+void Halves::parts(const product::Product& product, Index k, Index inner, Index column, Part* to) const {
+  const Part* codes = reinterpret_cast<const Part*>(b.codes);
+  const __m512i beside = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const auto some = [](Index count) ALWAYS { return static_cast<__mmask32>(count >= 32 ? 0xffffffffu : (1u << math::larger(0, count)) - 1); };
+  for (Index done = 0; done < inner; done += kSide)
+    for (Index half = 0; half < 2; half++, to += kTile) {
+      const Index first = column + half * 16, columns = math::smaller(16, product.columns - first);
+      const Index row = k + done, left = inner - done;
+      if (product.bTransposed) {
+        // Of each column 32 inner numbers side by side: the pairs that share a lane, and lanes and columns change places.
+        alignas(64) float lanes[16 * 16];
+        for (Index j = 0; j < 16; j++) {
+          const __mmask32 there = j < columns ? some(left) : 0;
+          const __m512i numbers = _mm512_maskz_loadu_epi16(there, codes + (first + j) * product.inner + row);
+          _mm512_store_si512(lanes + j * 16, _mm512_permutexvar_epi16(beside, numbers));
+        }
+        product::turned<product::Registers<64, 14>>(lanes, 16, 16, 16, reinterpret_cast<float*>(to), 16);
+        continue;
+      }
+      const __mmask16 there = static_cast<__mmask16>(some(columns));
+      for (Index i = 0; i < 16; i++) {
+        const Part* from = codes + (row + i) * product.columns + first;
+        const __m256i one = _mm256_maskz_loadu_epi16(i < left ? there : 0, from);
+        const __m256i other = _mm256_maskz_loadu_epi16(i + 16 < left ? there : 0, from + 16 * product.columns);
+        _mm512_store_si512(to + i * 32, _mm512_or_si512(_mm512_cvtepu16_epi32(one), _mm512_slli_epi32(_mm512_cvtepu16_epi32(other), 16)));
+      }
+    }
 }
 #endif
 

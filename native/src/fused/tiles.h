@@ -5,6 +5,8 @@
 // 32 rows and 32 columns are computed at a time. Meanwhile the next panel of b is taken apart, in the vector units, which would have nothing to do;
 // and the one behind that is fetched.
 #pragma once
+#include <type_traits>
+
 #include "../compute/matMul.h"
 #include "room.h"
 
@@ -46,6 +48,18 @@ ON_TILES void apart(const Next& next, Index inner);
 ON_TILES void rowsApart(const float* a, Index row, bool turned, Index rows, Index inner, Part* parts);
 // y = start + a b of 32 rows and columns and `inner` numbers, from parts; start null for 0.
 ON_TILES void block(const Part* a, const Part* b, Index inner, product::Ahead ahead, const Next& next, const float* start, Index startRow, float* y, Index yRow);
+// The same with a b that is bfloat16: of its parts the high ones are all there are.
+ON_TILES void halfBlock(const Part* a, const Part* b, Index inner, product::Ahead ahead, const float* start, Index startRow, float* y, Index yRow);
+
+// A matrix of bfloat16 as the right side: its codes are parts.
+struct Halves : product::FewerBits {
+  // Columns `column` on, from the inner number `k` on, as halfBlock reads them.
+  ON_TILES void parts(const product::Product& product, Index k, Index inner, Index column, Part* to) const;
+};
+template <class B>
+constexpr bool kHalves = false;
+template <>
+inline constexpr bool kHalves<Halves> = true;
 
 INLINE Index blocksOf(Index count) { return (count + kSide - 1) / kSide; }
 
@@ -69,6 +83,7 @@ inline Index roomOf(const product::Product& p) {
 template <class R, class B>
 ON_TILES void panels(const product::Product& p, const B& b, Index from, Index to, float* room) {
   static_assert(R::kWide == kSide);
+  if (from >= to) return;
   const Division all(p);
   const Index each = all.inner / kSide * kBlock;
   float* panel = room;
@@ -87,23 +102,30 @@ ON_TILES void panels(const product::Product& p, const B& b, Index from, Index to
         rowsApart(p.a + (p.aTransposed ? k * p.rows + row : row * p.inner + k), p.aTransposed ? p.rows : p.inner, p.aTransposed,
                   math::smaller(kSide, first + rows - row), inner, a + t * each);
       }
-      apart({b.template panel<R>(p, k, inner, from * kSide, panel), inner, now, 0, kUnits}, inner);
+      if constexpr (!kHalves<B>) apart({b.template panel<R>(p, k, inner, from * kSide, panel), inner, now, 0, kUnits}, inner);
       for (Index at = from; at < to; at++) {
         const Index column = at * kSide, columns = math::smaller(kSide, p.columns - column);
-        const bool more = at + 1 < to;
-        const float* following = more ? b.template panel<R>(p, k, inner, column + kSide, panel) : nullptr;
+        const bool more = !kHalves<B> && at + 1 < to;
+        const float* following = nullptr;
+        if constexpr (kHalves<B>) b.parts(p, k, inner, column, now);
+        else if (more) following = b.template panel<R>(p, k, inner, column + kSide, panel);
         for (Index t = 0; t < blocks; t++) {
           const Index row = first + t * kSide, count = math::smaller(kSide, first + rows - row), place = row * p.columns + column;
           const Next next = {following, inner, later, more ? static_cast<int>(t * kUnits / blocks) : 0, more ? static_cast<int>((t + 1) * kUnits / blocks) : 0};
-          const product::Ahead ahead = b.template ahead<R>(p, k, inner, at + 2 < to ? column + 2 * kSide : p.columns, t, blocks);
+          const Index distance = kHalves<B> ? 1 : 2;
+          const product::Ahead ahead = b.template ahead<R>(p, k, inner, at + distance < to ? column + distance * kSide : p.columns, t, blocks);
           float* y = p.y + place;
           const float* start = k > 0 ? y : (p.start != nullptr ? p.start + place : nullptr);
+          const auto compute = [&](const float* from, Index fromRow, float* own, Index ownRow) {
+            if constexpr (kHalves<B>) halfBlock(a + t * each, now, inner, ahead, from, fromRow, own, ownRow);
+            else block(a + t * each, now, inner, ahead, next, from, fromRow, own, ownRow);
+          };
           if (count == kSide && columns == kSide) {
-            block(a + t * each, now, inner, ahead, next, start, p.columns, y, p.columns);
+            compute(start, p.columns, y, p.columns);
             continue;
           }
           for (Index i = 0; start != nullptr && i < count; i++) math::copy(start + i * p.columns, columns, scratch + i * kSide);
-          block(a + t * each, now, inner, ahead, next, start != nullptr ? scratch : nullptr, kSide, scratch, kSide);
+          compute(start != nullptr ? scratch : nullptr, kSide, scratch, kSide);
           for (Index i = 0; i < count; i++) math::copy(scratch + i * kSide, columns, y + i * p.columns);
         }
         Part* swap = now;
@@ -120,10 +142,14 @@ ON_TILES void panels(const product::Product& p, const B& b, Index from, Index to
 template <class R, class B>
 MEMBER void multiply(const product::Product& p, const B& b, Index from, Index to) {
 #if defined(SPARRING_TILES)
-  // With few rows, taking the panels apart takes longer than the product.
-  constexpr Index kFew = 48;
   if constexpr (R::kBytes == 64)
-    if (p.rows > kFew && found()) return tiles::panels<R>(p, b, from, to, room(roomOf(p)));
+    if (found()) {
+      if constexpr (std::is_same<B, product::FewerBits>::value)
+        if (b.b.kind == packed::kBfloat16) return tiles::panels<R>(p, Halves{b}, from, to, room(roomOf(p)));
+      // With few rows, taking the panels apart takes longer than the product.
+      constexpr Index kFew = 48;
+      if (p.rows > kFew) return tiles::panels<R>(p, b, from, to, room(roomOf(p)));
+    }
 #endif
   product::panels<R>(p, b, from, to, room(product::roomOf<R>(p)));
 }
