@@ -1,6 +1,6 @@
 // Products on a processor's matrix unit (Intel's AMX), which multiplies in bfloat16 and adds in float32: every number is taken apart into three of
 // bfloat16, which together are the number itself, and of the nine products of parts the six are added up that a float32 can tell. So the result is as
-// exact as one that was computed in float32: its error is about half as large, since the unit rounds once for two products.
+// exact as one that was computed in float32 (docs/engines.md has the errors).
 //
 // 32 rows and 32 columns are computed at a time. Meanwhile the next panel of b is taken apart, in the vector units, which would have nothing to do;
 // and the one behind that is fetched.
@@ -56,10 +56,6 @@ struct Halves : product::FewerBits {
   // Columns `column` on, from the inner number `k` on, as halfBlock reads them.
   ON_TILES void parts(const product::Product& product, Index k, Index inner, Index column, Part* to) const;
 };
-template <class B>
-constexpr bool kHalves = false;
-template <>
-inline constexpr bool kHalves<Halves> = true;
 
 INLINE Index blocksOf(Index count) { return (count + kSide - 1) / kSide; }
 
@@ -83,6 +79,7 @@ inline Index roomOf(const product::Product& p) {
 template <class R, class B>
 ON_TILES void panels(const product::Product& p, const B& b, Index from, Index to, float* room) {
   static_assert(R::kWide == kSide);
+  constexpr bool kHalves = std::is_same<B, Halves>::value;
   if (from >= to) return;
   const Division all(p);
   const Index each = all.inner / kSide * kBlock;
@@ -102,22 +99,23 @@ ON_TILES void panels(const product::Product& p, const B& b, Index from, Index to
         rowsApart(p.a + (p.aTransposed ? k * p.rows + row : row * p.inner + k), p.aTransposed ? p.rows : p.inner, p.aTransposed,
                   math::smaller(kSide, first + rows - row), inner, a + t * each);
       }
-      if constexpr (!kHalves<B>) apart({b.template panel<R>(p, k, inner, from * kSide, panel), inner, now, 0, kUnits}, inner);
+      if constexpr (!kHalves) apart({b.template panel<R>(p, k, inner, from * kSide, panel), inner, now, 0, kUnits}, inner);
       for (Index at = from; at < to; at++) {
         const Index column = at * kSide, columns = math::smaller(kSide, p.columns - column);
-        const bool more = !kHalves<B> && at + 1 < to;
+        const bool more = !kHalves && at + 1 < to;
         const float* following = nullptr;
-        if constexpr (kHalves<B>) b.parts(p, k, inner, column, now);
+        if constexpr (kHalves) b.parts(p, k, inner, column, now);
         else if (more) following = b.template panel<R>(p, k, inner, column + kSide, panel);
         for (Index t = 0; t < blocks; t++) {
           const Index row = first + t * kSide, count = math::smaller(kSide, first + rows - row), place = row * p.columns + column;
           const Next next = {following, inner, later, more ? static_cast<int>(t * kUnits / blocks) : 0, more ? static_cast<int>((t + 1) * kUnits / blocks) : 0};
-          const Index distance = kHalves<B> ? 1 : 2;
-          const product::Ahead ahead = b.template ahead<R>(p, k, inner, at + distance < to ? column + distance * kSide : p.columns, t, blocks);
+          // What is taken apart meanwhile was fetched with the panel before.
+          constexpr Index kDistance = kHalves ? 1 : 2;
+          const product::Ahead ahead = b.template ahead<R>(p, k, inner, at + kDistance < to ? column + kDistance * kSide : p.columns, t, blocks);
           float* y = p.y + place;
           const float* start = k > 0 ? y : (p.start != nullptr ? p.start + place : nullptr);
           const auto compute = [&](const float* from, Index fromRow, float* own, Index ownRow) {
-            if constexpr (kHalves<B>) halfBlock(a + t * each, now, inner, ahead, from, fromRow, own, ownRow);
+            if constexpr (kHalves) halfBlock(a + t * each, now, inner, ahead, from, fromRow, own, ownRow);
             else block(a + t * each, now, inner, ahead, next, from, fromRow, own, ownRow);
           };
           if (count == kSide && columns == kSide) {
