@@ -139,9 +139,10 @@ export async function openTrainer(
     },
     async candidates(request) {
       const batch = makeBatch(request.rows.candidates.map(({ prompt, target }) => row(prompt, target)));
-      const means = tf.tidy(() => rowMeans(batch, logProbsAt({ model, weights }, batch)));
+      const logProbs = await logProbsAt({ model, weights }, batch);
+      const means = rowMeans(batch, logProbs);
       const values = Array.from(await means.data());
-      means.dispose();
+      tf.dispose([logProbs, means]);
       batch.close();
       return { mean: -values.reduce((a, b) => a + b, 0) / values.length };
     },

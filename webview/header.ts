@@ -1,4 +1,5 @@
 import type { RunContext } from '../src/protocol/panels';
+import type { StepProgress } from '../src/protocol/worker';
 import type { RunStatus, RunView } from '../src/records/runView';
 import { type Child, element, svgElement } from './element';
 import { send } from './link';
@@ -39,8 +40,23 @@ function secondsLeft(view: RunView): number | undefined {
   return view.secondsPerStep === undefined ? undefined : (view.steps - view.step) * view.secondsPerStep;
 }
 
+/** From so many seconds per step on, what goes on within one is worth a word. */
+const LONG = 2;
+
+/** Where in a long step the training is. */
+function within(view: RunView, progress: StepProgress | undefined): string | undefined {
+  if (!progress || progress.step !== view.step + 1 || (view.secondsPerStep ?? LONG) < LONG) return undefined;
+  const { micro, micros, attack } = progress;
+  const parts = [
+    ...(micros > 1 ? [t('micro-batch {0} of {1}', micro, micros)] : []),
+    ...(attack && attack.done < attack.of ? [t('attack iteration {0} of {1}', attack.done + 1, attack.of)] : []),
+    ...(attack && attack.done === attack.of ? [t('gradients')] : []),
+  ];
+  return parts.length > 0 ? parts.join(', ') : undefined;
+}
+
 /** What is going on, in one sentence. */
-function activity(view: RunView, status: ShownStatus, context: RunContext): string {
+function activity(view: RunView, status: ShownStatus, context: RunContext, progress?: StepProgress): string {
   if (status === 'waiting') return t('The worker loads the model; the first numbers follow.');
   if (status === 'stopped' && context.live)
     return t('Stopped after step {0}; the worker is ending or starting.', view.step);
@@ -59,10 +75,18 @@ function activity(view: RunView, status: ShownStatus, context: RunContext): stri
         : t('During training: {0}, {1} of {2}', measure, now.done, now.total);
   }
   const left = secondsLeft(view);
-  return left === undefined ? t('Training') : t('Training, about {0} left, then the evaluation', duration(left));
+  const training =
+    left === undefined ? t('Training') : t('Training, about {0} left, then the evaluation', duration(left));
+  const step = within(view, progress);
+  return step === undefined ? training : t('{0}. In step {1}: {2}', training, view.step + 1, step);
 }
 
-function progressOf(view: RunView, status: ShownStatus, context: RunContext): HTMLElement {
+function progressOf(
+  view: RunView,
+  status: ShownStatus,
+  context: RunContext,
+  progress: StepProgress | undefined,
+): HTMLElement {
   const share = view.steps > 0 ? view.step / view.steps : 0;
   const bar = svgElement(
     'svg',
@@ -89,7 +113,7 @@ function progressOf(view: RunView, status: ShownStatus, context: RunContext): HT
       {},
       element('strong', {}, view.steps > 0 ? t('Step {0} of {1}', view.step, view.steps) : t('Step {0}', view.step)),
       ' ',
-      element('span', { class: 'activity' }, activity(view, status, context)),
+      element('span', { class: 'activity' }, activity(view, status, context, progress)),
     ),
   );
 }
@@ -133,7 +157,10 @@ function actionsOf(status: ShownStatus, { live, trusted }: RunContext): Action[]
  * Name, status, progress, facts, actions and problems of the run. The buttons stay the same elements while they offer the same: with many
  * steps a second nobody could press one that is made anew with each.
  */
-export function header(): { element: HTMLElement; update(view: RunView, context: RunContext): void } {
+export function header(): {
+  element: HTMLElement;
+  update(view: RunView, context: RunContext, progress?: StepProgress): void;
+} {
   const name = element('h1', {});
   const state = element('span', {});
   const actions = element('span', { class: 'actions' });
@@ -151,7 +178,7 @@ export function header(): { element: HTMLElement; update(view: RunView, context:
     buttons[focused ? texts.indexOf(focused) : -1]?.focus();
   }
 
-  function update(view: RunView, context: RunContext): void {
+  function update(view: RunView, context: RunContext, progress?: StepProgress): void {
     const status = shownStatus(view, context);
     const { started } = view;
     name.textContent = started?.experiment ?? context.experiment;
@@ -166,7 +193,7 @@ export function header(): { element: HTMLElement; update(view: RunView, context:
     );
     offer(actionsOf(status, context));
     rest.replaceChildren(
-      progressOf(view, status, context),
+      progressOf(view, status, context, progress),
       element(
         'dl',
         { class: 'facts' },

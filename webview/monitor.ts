@@ -1,6 +1,7 @@
 import 'uplot/dist/uPlot.min.css';
 import './monitor.css';
 import type { RunContext } from '../src/protocol/panels';
+import type { StepProgress } from '../src/protocol/worker';
 import { foldAll } from '../src/records/fold';
 import type { RunView } from '../src/records/runView';
 import { charts } from './charts';
@@ -21,6 +22,7 @@ const [SPEAK_EVERY, DRAW_EVERY] = [10_000, 200];
 function start(root: HTMLElement): void {
   let view: RunView | undefined;
   let context: RunContext | undefined;
+  let progress: StepProgress | undefined;
   let drawn: Partial<{ rates: RunView['rates']; samples: RunView['samples']; context: RunContext }> = {};
   let due = false;
   let [spokenAt, drawnAt] = [0, 0];
@@ -50,7 +52,7 @@ function start(root: HTMLElement): void {
     due = false;
     drawnAt = performance.now();
     if (!view || !context) return;
-    top.update(view, context);
+    top.update(view, context, progress);
     if (drawn.rates !== view.rates || drawn.samples !== view.samples)
       rates.replaceChildren(
         element('h2', {}, t('Before and after')),
@@ -88,6 +90,9 @@ function start(root: HTMLElement): void {
         return schedule();
       case 'context':
         context = message.context;
+        return schedule();
+      case 'progress':
+        ({ progress } = message);
         return schedule();
       case 'texts':
         return outputs.texts(message.texts);

@@ -283,6 +283,8 @@ napi_value Initialize(napi_env env, napi_value exports) {
       {"deleteTensor", nullptr, DeleteTensor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"tensorDataSync", nullptr, TensorData, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"executeOp", nullptr, executeOp, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"executeOpAside", nullptr, executeOpAside, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"cancelOp", nullptr, cancelOp, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"getNumOfTensors", nullptr, CountTensors, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"describeTensor", nullptr, DescribeTensor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"copyTensor", nullptr, CopyTensor, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "context.h"
+#include "execution.h"
 #include "fused/fused.h"
 #include "tensorflow.h"
 
@@ -35,9 +36,9 @@ class Held {
   TF_Tensor* tensor_;
 };
 
-void fail(TF_OpKernelContext* context, const FusedOp& op, const std::string& what) {
+void fail(TF_OpKernelContext* context, const FusedOp& op, const std::string& what, Code code = kInvalidArgument) {
   Status status;
-  TF_SetStatus(status.get(), kInvalidArgument, (std::string(op.name) + " " + what).c_str());
+  TF_SetStatus(status.get(), code, (std::string(op.name) + " " + what).c_str());
   TF_OpKernelContext_Failure(context, status.get());
 }
 
@@ -61,6 +62,7 @@ void destroy(void* kernel) { delete static_cast<Kernel*>(kernel); }
 void compute(void* given, TF_OpKernelContext* context) {
   const Kernel& kernel = *static_cast<Kernel*>(given);
   const FusedOp& op = *kernel.op;
+  if (Execution::isCancelled()) return fail(context, op, "was cancelled", kCancelled);
   Status status;
   std::vector<Held> held;
   Inputs inputs;

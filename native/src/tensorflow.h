@@ -152,7 +152,7 @@ bool isLoaded();
 // TF_DataType, as the C API numbers them.
 enum DataType { kFloat = 1, kInt32 = 3, kUint8 = 4, kString = 7, kComplex64 = 8, kInt64 = 9, kBool = 10, kBfloat16 = 14, kHalf = 19, kResource = 20 };
 // TF_Code.
-enum Code { kInvalidArgument = 3 };
+enum Code { kCancelled = 1, kInvalidArgument = 3 };
 // TF_AttrType.
 enum AttrType { kAttrString = 0, kAttrInt = 1, kAttrFloat = 2, kAttrBool = 3, kAttrType = 4, kAttrShape = 5 };
 

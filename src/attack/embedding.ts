@@ -19,7 +19,7 @@ export interface EmbeddingState {
   delta: Tensor3D;
   /** [B, T, D]: the clean embeddings, unscaled rows. */
   clean: Tensor3D;
-  /** Counts iterations; holds the moments of adam and rms. */
+  /** Holds the moments of adam and rms. */
   optimizer: DeltaState;
   /** With keep: best, per row the delta of the lowest loss seen so far. loss [B]. */
   best?: { delta: Tensor3D; loss: Tensor1D };

@@ -2,11 +2,10 @@ import type { Scalar, Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Random } from '../base/random';
 import { type Batch, partsOf } from '../data/batch';
-import { jit } from '../tensor/jit';
+import { jitAside } from '../tensor/jit';
 import { tidied } from '../tensor/tidied';
 import type { Attack, AttackStep } from './attack';
 import type { Target } from './forward';
-import { nextTurn } from './nextTurn';
 
 /** What an attack has found. Whoever asked for it closes it. */
 export interface Attacked {
@@ -29,6 +28,13 @@ function release(old: unknown, next: unknown): void {
   for (const tensor of tensorsOf(old)) if (!kept.has(tensor)) tensor.dispose();
 }
 
+export interface AttackLinks {
+  /** Aborted, it ends the attack on the way. */
+  signal?: AbortSignal;
+  /** After each iteration, how many are done. */
+  onIteration?(done: number): void;
+}
+
 /** One step, compiled where the engine can. What it depends on besides tensors: the attack, its options, and the model it runs on. */
 function step<Options, State>(
   attack: Attack<Options, State>,
@@ -36,39 +42,50 @@ function step<Options, State>(
   batch: Batch,
   options: Options,
   state: State,
-): AttackStep<State> {
-  // Adam counts its steps in JavaScript, so that every step would be another function.
-  if ((options as { optimizer?: unknown }).optimizer === 'adam')
-    return attack.step({ ...target, model }, batch, options, state);
+  signal: AbortSignal | undefined,
+): Promise<AttackStep<State>> {
   const parts = partsOf(batch);
   // How many steps there will be is no step's business.
   const key = `attack ${attack.version} ${JSON.stringify({ ...options, iterations: 0 })}`;
-  return jit(model.config, key, { target, parts, state }, (args) =>
-    attack.step({ ...args.target, model }, { ...batch, ...args.parts }, options, args.state),
+  return jitAside(
+    model.config,
+    key,
+    { target, parts, state },
+    (args) => attack.step({ ...args.target, model }, { ...batch, ...args.parts }, options, args.state),
+    signal,
   );
 }
 
-/** Runs an attack for `iterations` steps and owns its memory. Other work of the process gets a turn between two steps. */
+/**
+ * Runs an attack for `iterations` steps and owns its memory. Other work of the process gets a turn between two steps.
+ * @throws the signal's reason when it is aborted
+ */
 export async function runAttack<Options extends { iterations: number }, State>(
   attack: Attack<Options, State>,
   target: Target,
   batch: Batch,
   options: Options,
   random: Random,
+  { signal, onIteration }: AttackLinks = {},
 ): Promise<Attacked> {
   let state = tidied(() => attack.start(target, batch, options, random));
   let lossBefore: Scalar | undefined;
-  for (let i = 0; i < options.iterations; i++) {
-    const { state: next, loss } = tidied(() => step(attack, target, batch, options, state));
-    release(state, next);
-    state = next;
-    if (lossBefore) loss.dispose();
-    else lossBefore = loss;
-    await nextTurn();
+  try {
+    for (let i = 0; i < options.iterations; i++) {
+      const { state: next, loss } = await step(attack, target, batch, options, state, signal);
+      release(state, next);
+      state = next;
+      if (lossBefore) loss.dispose();
+      else lossBefore = loss;
+      onIteration?.(i + 1);
+    }
+    if (!lossBefore) throw new Error('an attack needs at least one iteration');
+    const result = { delta: tf.tidy(() => tf.clone(attack.result(target, batch, options, state))), lossBefore };
+    return { ...result, close: () => tf.dispose(result) };
+  } catch (error) {
+    lossBefore?.dispose();
+    throw error;
+  } finally {
+    release(state, undefined);
   }
-  const delta = tf.tidy(() => tf.clone(attack.result(target, batch, options, state)));
-  release(state, undefined);
-  if (!lossBefore) throw new Error('an attack needs at least one iteration');
-  const result = { delta, lossBefore };
-  return { ...result, close: () => tf.dispose(result) };
 }

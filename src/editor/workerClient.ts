@@ -4,7 +4,13 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createMessageConnection, RequestType, SocketMessageReader, SocketMessageWriter } from 'vscode-jsonrpc/node';
 import { Problem } from '../base/problem';
-import { WORKER_PROTOCOL, type WorkerAddress, type WorkerMethod, type WorkerRequests } from '../protocol/worker';
+import {
+  WORKER_PROTOCOL,
+  type WorkerAddress,
+  type WorkerMethod,
+  type WorkerRequests,
+  type WorkerStatus,
+} from '../protocol/worker';
 import { runFile } from '../records/runFolder';
 import type { Settings } from './settings';
 
@@ -102,7 +108,7 @@ export function readAddress(folder: string): WorkerAddress | undefined {
   }
 }
 
-/** Connects to a worker's pipe. The system accepts for a worker that computes; it answers between two steps. */
+/** Connects to a worker's pipe. The system accepts for a worker that computes; it answers when JavaScript has its turn. */
 function reach(pipe: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(pipe);
@@ -116,7 +122,7 @@ function reach(pipe: string): Promise<Socket> {
   });
 }
 
-/** Sends one request over a socket and closes it after the answer, however long the step in flight takes. */
+/** Sends one request over a socket and closes it after the answer, however long that takes. */
 async function request<M extends WorkerMethod>(socket: Socket, method: M): Promise<WorkerRequests[M]['result']> {
   const connection = createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
   connection.listen();
@@ -142,6 +148,18 @@ export async function isListening(folder: string): Promise<boolean> {
   }
 }
 
+/** What a run's worker says of itself; undefined where none of this version listens. */
+export async function workerStatus(folder: string): Promise<WorkerStatus | undefined> {
+  const address = readAddress(folder);
+  if (address?.protocol !== WORKER_PROTOCOL) return undefined;
+  try {
+    return await request(await reach(address.pipe), 'status');
+  } catch {
+    // It has ended, or ends now.
+    return undefined;
+  }
+}
+
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -152,7 +170,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Asks a run's worker to stop after the step in flight. Says how: 'asked', or 'signalled' when nobody listens at its pipe. Never both: a second
+ * Asks a run's worker to stop. Says how: 'asked', or 'signalled' when nobody listens at its pipe. Never both: a second
  * request would end the worker in the middle of a step.
  */
 export async function stopWorker(folder: string): Promise<'asked' | 'signalled'> {

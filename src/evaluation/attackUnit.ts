@@ -4,6 +4,7 @@ import { logProbsAt } from '../attack/logProbsAt';
 import { runAttack } from '../attack/runAttack';
 import { Problem } from '../base/problem';
 import { Random } from '../base/random';
+import { Scope } from '../base/scope';
 import { wilson } from '../base/statistics';
 import { makeBatch } from '../data/batch';
 import { type Encoded, encodeOpening } from '../data/encode';
@@ -54,6 +55,7 @@ async function* run(
       weights: context.weights,
       delta: attacked.deltas,
       maxNewTokens: context.options.maxNewTokens,
+      signal: context.signal,
     });
     for (const [i, row] of batch.entries()) {
       const output = model.tokenizer.decode(answers[i] ?? []);
@@ -99,17 +101,18 @@ interface Attacked {
 }
 
 async function attackBatch<State>(
-  { model, weights, embeddingNorm }: EvaluationContext,
+  { model, weights, embeddingNorm, signal }: EvaluationContext,
   attack: Attack<AttackOptions, State>,
   rows: readonly Encoded[],
   options: AttackOptions,
   random: Random,
 ): Promise<Attacked> {
-  const batch = makeBatch(rows, options.perturb);
-  const target = { model, weights, embeddingNorm };
-  const found = await runAttack(attack, target, batch, options, random);
-  const logProbs = logProbsAt(target, batch, found.delta);
+  const scope = new Scope();
   try {
+    const batch = scope.own(makeBatch(rows, options.perturb));
+    const target = { model, weights, embeddingNorm };
+    const found = scope.own(await runAttack(attack, target, batch, options, random, { signal }));
+    const logProbs = scope.own(await logProbsAt(target, batch, found.delta, signal));
     const values = (await found.delta.data()) as Float32Array;
     const size = model.config.hiddenSize;
     const rowLosses = new Array<number>(rows.length).fill(0);
@@ -127,8 +130,6 @@ async function attackBatch<State>(
       targets: batch.targets,
     };
   } finally {
-    found.close();
-    logProbs.dispose();
-    batch.close();
+    scope.close();
   }
 }

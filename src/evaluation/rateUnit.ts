@@ -44,6 +44,7 @@ async function* run(
       prompts: mapWithinTime(batch, (row) => encodePrompt(model, row, { system: context.system })),
       weights: context.weights,
       maxNewTokens: options.maxNewTokens,
+      signal: context.signal,
     });
     for (const [i, row] of batch.entries()) {
       const output = model.tokenizer.decode(answers[i] ?? []);

@@ -14,6 +14,8 @@ export interface EvaluationContext {
   seed: number;
   phase: Phase;
   step: number;
+  /** Aborted, it ends the measurement on the way: its reason is thrown. */
+  signal?: AbortSignal;
 }
 
 /**

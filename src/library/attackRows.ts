@@ -18,6 +18,8 @@ export interface AttackRequest {
   options?: Omit<z.input<typeof attackOptions>, 'perturb'>;
   /** Of a random start; default 0. */
   seed?: number;
+  /** Aborted, it ends the attack on the way, and its reason is thrown. */
+  signal?: AbortSignal;
 }
 
 export interface AttackedRows extends TargetLosses {
@@ -43,11 +45,12 @@ export async function attackRows(
   try {
     const embeddingNorm = await meanEmbeddingNorm(model.weights.embedding);
     const target = { model, weights, embeddingNorm };
-    const found = await runAttack(attacks.embedding, target, batch, options, new Random(request.seed ?? 0, 'attack'));
+    const random = new Random(request.seed ?? 0, 'attack');
+    const found = await runAttack(attacks.embedding, target, batch, options, random, { signal: request.signal });
     try {
       const [before] = await found.lossBefore.data();
       const delta = (await found.delta.data()) as Float32Array;
-      const after = logProbsAt(target, batch, found.delta);
+      const after = await logProbsAt(target, batch, found.delta);
       const logProbs = (await after.data()) as Float32Array;
       after.dispose();
       const size = model.config.hiddenSize;

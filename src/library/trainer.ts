@@ -8,12 +8,12 @@ import { loraOptions } from '../experiment/trainingOptions';
 import { type Adapter, createAdapter, freeAdapter } from '../model/lora';
 import type { Model } from '../model/model';
 import type { StepLosses } from '../records/record';
-import { addGradients } from '../run/differentiate';
+import { accumulate } from '../run/accumulate';
 import { type MicroResult, type MicroSetup, microGradients } from '../run/microBatch';
 import { readScalars } from '../run/readScalars';
 import { cleanReferences } from '../run/references';
 import { update } from '../run/update';
-import { AdamW, type TensorRecord } from '../tensor/optimizer';
+import { AdamW } from '../tensor/optimizer';
 import { checkOptions } from './checkOptions';
 import { checkRows } from './checkRows';
 
@@ -48,6 +48,8 @@ export interface TrainerOptions {
   /** Less memory, more time: blocks are computed anew in the backward pass. Default: false. */
   gradientCheckpointing?: boolean;
   seed?: number;
+  /** Aborted, it ends a step on the way, and its reason is thrown. The adapter is then the one before the step. */
+  signal?: AbortSignal;
   /** Goes on from this one, which the trainer then owns. */
   adapter?: Adapter;
 }
@@ -70,7 +72,8 @@ export interface Trainer {
 
 /** @throws Problem `options` or `loraTargets` */
 export async function createTrainer(model: Model, options: TrainerOptions = {}): Promise<Trainer> {
-  const { learningRate = 2e-4, weightDecay = 1e-3, clipNorm = 0.3, gradientCheckpointing = false, seed = 0 } = options;
+  const { learningRate = 2e-4, weightDecay = 1e-3, clipNorm = 0.3, gradientCheckpointing = false } = options;
+  const { seed = 0, signal } = options;
   const resolved = {
     method: checkOptions(methodOptions, options.method ?? 'cat', 'method'),
     attack: checkOptions(attackOptions, options.attack ?? {}, 'attack'),
@@ -84,10 +87,11 @@ export async function createTrainer(model: Model, options: TrainerOptions = {}):
     optimizer: new AdamW({ weightDecay }),
   };
   let micros = 0;
-  const gradients = async (rows: TrainingRows): Promise<MicroResult> => {
+  const gradients = async (rows: TrainingRows, index: number): Promise<MicroResult> => {
     const setup = encode(model, rows, { resolved, embeddingNorm });
     const micro = { adversarial: [...setup.adversarial.keys()], utility: [...setup.utility.keys()] };
-    return microGradients(setup, state.adapter, micro, micros++, await cleanReferences(setup));
+    const references = await cleanReferences(setup, signal);
+    return microGradients(setup, state.adapter, micro, index, references, { signal });
   };
   return {
     get adapter() {
@@ -95,13 +99,8 @@ export async function createTrainer(model: Model, options: TrainerOptions = {}):
     },
     async step(...given) {
       if (given.length === 0) throw new Problem('row', 'a step needs at least one micro-batch.');
-      const results: MicroResult[] = [];
-      let sum: TensorRecord = {};
-      for (const rows of given) {
-        const result = await gradients(rows);
-        sum = results.length === 0 ? result.gradients : addGradients(sum, result.gradients);
-        results.push(result);
-      }
+      const { sum, results } = await accumulate(given.length, (i) => gradients(given[i] as TrainingRows, micros + i));
+      micros += given.length;
       const norm = update(state, sum, learningRate, { accumulation: given.length, clipNorm });
       return readScalars(results, norm);
     },

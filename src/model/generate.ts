@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { nextTurn } from '../base/nextTurn';
 import { tidied } from '../tensor/tidied';
 import { MASKED } from './attention';
 import { type Cache, emptyCache, freeCache, keepRows } from './cache';
@@ -24,11 +25,13 @@ export interface GenerateInput {
   seed?: number;
   /** Default: the end tokens of config.json and of the chat template's answers. */
   stopIds?: readonly number[];
+  /** Aborted, it ends the generation after the token in flight, and its reason is thrown. */
+  signal?: AbortSignal;
   /** Each new token as it comes, the stop token included. */
   onToken?: (row: number, id: number) => void;
 }
 
-/** The new ids of each prompt, without the stop token. Rows that have ended cost nothing more. */
+/** The new ids of each prompt, without the stop token. Rows that have ended cost nothing more. Other work has its turn between two tokens. */
 export async function generate(
   model: Pick<Model, 'config' | 'weights'> & Partial<Pick<Model, 'chat'>>,
   input: GenerateInput,
@@ -39,6 +42,7 @@ export async function generate(
   const stops = new Set(input.stopIds ?? stopIdsOf(model));
   const answers: number[][] = prompts.map(() => []);
   if (prompts.length === 0 || maxNewTokens < 1) return answers;
+  input.signal?.throwIfAborted();
 
   const longest = Math.max(...prompts.map((prompt) => prompt.length));
   // Padded on the left, so that every row's last token is the batch's last.
@@ -72,6 +76,8 @@ export async function generate(
   const ended = new Set<number>();
   try {
     for (let step = 0; ; step++) {
+      await nextTurn();
+      input.signal?.throwIfAborted();
       const next = await choose(state.logits, { temperature, topP }, seed, rows, step);
       const going: number[] = [];
       next.forEach((id, i) => {

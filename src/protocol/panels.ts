@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { StepProgress } from './worker';
 
 /** One setting of a run, as the monitor lists it. */
 export interface ConfigRow {
@@ -41,6 +42,7 @@ export type ToMonitor<View, Entry> =
   | { t: 'view'; view: View; context: RunContext }
   | { t: 'records'; records: Entry[] }
   | { t: 'context'; context: RunContext }
+  | { t: 'progress'; progress: StepProgress | undefined }
   | { t: 'texts'; texts: SampleText[] }
   | { t: 'notFound'; folder: string };
 

@@ -12,6 +12,15 @@ export interface WorkerAddress {
   pipe: string;
 }
 
+/** Where in an optimizer step a worker is; steps, micro-batches and the attack's iterations count from 1. */
+export interface StepProgress {
+  step: number;
+  micro: number;
+  micros: number;
+  /** Iterations of the attack that are done; absent before the first. */
+  attack?: { done: number; of: number };
+}
+
 /** What a worker answers to `status`. */
 export interface WorkerStatus {
   protocol: number;
@@ -19,11 +28,13 @@ export interface WorkerStatus {
   /** Optimizer steps done, of `steps`. */
   step: number;
   steps: number;
+  /** Absent while no step is made. */
+  progress?: StepProgress;
 }
 
 /**
  * Every JSON-RPC request of the worker, by method name. All other facts about a run are in its folder, so the link may break at any time.
- * `stop` is answered at once; the worker finishes the step in flight, writes a checkpoint and a `stopped` record, and exits.
+ * `stop` is answered at once; the worker drops the step in flight, writes a checkpoint and a `stopped` record, and exits.
  */
 export interface WorkerRequests {
   status: { params: Record<string, never>; result: WorkerStatus };

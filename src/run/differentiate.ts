@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Adapter, type AdapterRun, adapterParameters, withParameters } from '../model/lora';
 import type { DecoderConfig } from '../model/model';
 import { hasFused } from '../tensor/fused';
-import { jit, runsSideBySide } from '../tensor/jit';
+import { jit, jitAside, runsSideBySide } from '../tensor/jit';
 import type { TensorRecord } from '../tensor/optimizer';
 
 /** The adapter's parameters in the order of their names. Sums over parameters run in this order, so that a resumed run rounds alike. */
@@ -23,17 +23,19 @@ export interface Differentiation {
   dropout: AdapterRun['dropout'];
   /** Says everything that the loss depends on besides `args` and the adapter. */
   key: string;
+  signal?: AbortSignal;
 }
 
 /**
  * Gradients of `total` with respect to the adapter alone, and all scalars of the loss; compiled where the engine can. `args`: every tensor
  * that the loss depends on. The caller owns the tensors of both results.
+ * @throws the signal's reason when it is aborted
  */
-export function differentiate<Args extends object, Loss extends { total: Scalar }>(
-  { config, adapter, dropout, key }: Differentiation,
+export async function differentiate<Args extends object, Loss extends { total: Scalar }>(
+  { config, adapter, dropout, key, signal }: Differentiation,
   args: Args,
   lossOf: (run: AdapterRun, args: Args) => Loss,
-): { loss: Loss; gradients: TensorRecord } {
+): Promise<{ loss: Loss; gradients: TensorRecord }> {
   const keyTensor = dropout && tf.tensor1d([dropout.key], 'int32');
   const all = { parameters: orderedParameters(adapter), args, keyTensor };
   const compute = (given: typeof all) =>
@@ -46,7 +48,7 @@ export function differentiate<Args extends object, Loss extends { total: Scalar 
     if (dropout && !hasFused()) return compute(all);
     const scales = Object.values(adapter.factors).map(({ scale }) => scale);
     const numbers = JSON.stringify([dropout?.rate, scales.length, ...new Set(scales)]);
-    return jit(config, `${key} ${numbers}`, all, compute);
+    return await jitAside(config, `${key} ${numbers}`, all, compute, signal);
   } finally {
     tf.dispose(keyTensor ?? []);
   }

@@ -2,9 +2,10 @@ import type { Scalar, Tensor1D, Tensor3D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { embeddingAttack } from '../attack/embedding';
 import { logProbsOfTargets, rowMeans } from '../attack/forward';
-import { type Attacked, runAttack } from '../attack/runAttack';
+import { type Attacked, type AttackLinks, runAttack } from '../attack/runAttack';
 import { Random } from '../base/random';
-import { type Batch, makeBatch, packPairs, partsOf } from '../data/batch';
+import { Scope } from '../base/scope';
+import { type AnswerPair, type Batch, makeBatch, packPairs, partsOf } from '../data/batch';
 import type { MicroBatch } from '../data/batches';
 import { batchSize, pairSize } from '../data/batchSizes';
 import { type CapoInput, type CapoLoss, capoLoss } from '../defense/capo';
@@ -45,21 +46,33 @@ interface PairLogProbs {
   safe: Tensor1D;
 }
 
-/** Gradients and losses of one micro-batch. `index` counts them from 0 over the whole run and names the random numbers it uses. */
+/**
+ * Gradients and losses of one micro-batch. `index` counts them from 0 over the whole run and names the random numbers it uses.
+ * @throws the signal's reason when it is aborted
+ */
 export async function microGradients(
   setup: MicroSetup,
   adapter: Adapter,
   micro: MicroBatch,
   index: number,
   references: readonly Reference[] | undefined,
+  links: AttackLinks = {},
 ): Promise<MicroResult> {
   const { lora, seed } = setup.resolved;
   const dropout = (group: number) =>
     lora.dropout > 0 ? { rate: lora.dropout, key: dropoutKey(seed, 2 * index + group) } : undefined;
   const groups: MicroResult[] = [];
-  if (micro.adversarial.length > 0)
-    groups.push(await adversarialGradients(setup, adapter, micro.adversarial, index, dropout(0), references));
-  if (micro.utility.length > 0) groups.push(utilityGradients(setup, adapter, micro.utility, dropout(1)));
+  try {
+    if (micro.adversarial.length > 0) {
+      const random = { index, dropout: dropout(0) };
+      groups.push(await adversarialGradients(setup, adapter, micro.adversarial, random, references, links));
+    }
+    if (micro.utility.length > 0)
+      groups.push(await utilityGradients(setup, adapter, micro.utility, dropout(1), links.signal));
+  } catch (error) {
+    groups.forEach(freeResult);
+    throw error;
+  }
   return groups.reduce((a, b) => ({
     gradients: addGradients(a.gradients, b.gradients),
     losses: [...a.losses, ...b.losses],
@@ -68,44 +81,106 @@ export async function microGradients(
   }));
 }
 
-function utilityGradients(
+/** For results that nobody uses. */
+export const freeResult = ({ gradients, losses, attack }: MicroResult): void =>
+  tf.dispose([gradients, losses.map((loss) => ({ ...loss })), attack ?? {}]);
+
+async function utilityGradients(
   { model, resolved: { method, training }, utility, sizes }: MicroSetup,
   adapter: Adapter,
   rows: readonly number[],
   dropout: AdapterRun['dropout'],
-): MicroResult {
+  signal: AbortSignal | undefined,
+): Promise<MicroResult> {
   const own = rows.flatMap((row) => utility[row] ?? []);
   const batch = makeBatch(own, 'all', sizes?.utility.fitting(own.length, batchSize(own)));
   const recompute = training.gradientCheckpointing;
   const key = `utility ${JSON.stringify({ method, recompute })}`;
   const args = { weights: model.weights, batch: partsOf(batch) };
-  const { loss, gradients } = differentiate(
-    { config: model.config, adapter, dropout, key },
-    args,
-    (run, given): Loss => {
-      const embeddings = embed(given.weights, given.batch.ids);
-      const logProbs = logProbsOfTargets({ model, weights: given.weights, recompute }, given.batch, embeddings, run);
-      const input = { utility: logProbs, weights: { utility: given.batch.weights } };
-      return method.name === 'capo' ? capoLoss(input, method) : catLoss(input, method);
-    },
-  );
-  batch.close();
-  return { gradients, losses: [loss], tokens: batch.tokens };
+  const lossOf = (run: AdapterRun, given: typeof args): Loss => {
+    const embeddings = embed(given.weights, given.batch.ids);
+    const logProbs = logProbsOfTargets({ model, weights: given.weights, recompute }, given.batch, embeddings, run);
+    const input = { utility: logProbs, weights: { utility: given.batch.weights } };
+    return method.name === 'capo' ? capoLoss(input, method) : catLoss(input, method);
+  };
+  try {
+    const about = { config: model.config, adapter, dropout, key, signal };
+    const { loss, gradients } = await differentiate(about, args, lossOf);
+    return { gradients, losses: [loss], tokens: batch.tokens };
+  } finally {
+    batch.close();
+  }
 }
 
 async function adversarialGradients(
   setup: MicroSetup,
   adapter: Adapter,
   rows: readonly number[],
-  index: number,
-  dropout: AdapterRun['dropout'],
+  { index, dropout }: { index: number; dropout: AdapterRun['dropout'] },
   references: readonly Reference[] | undefined,
+  links: AttackLinks,
 ): Promise<MicroResult> {
   const { model, resolved } = setup;
   const { method } = resolved;
   const recompute = resolved.training.gradientCheckpointing;
+  const scope = new Scope();
   const pairs = rows.flatMap((row) => setup.adversarial[row] ?? []);
-  const size = setup.sizes?.pairs.fitting(pairs.length, pairSize(pairs));
+  try {
+    const { harmful, safe, both } = pairBatches(setup, pairs, scope);
+    const attacked = method.name === 'sft' ? undefined : await attackBatch(setup, adapter, harmful, index, links);
+    if (attacked) scope.own(attacked);
+    const embeddings = tf.tidy(() => {
+      const clean = embed(model.weights, both.ids);
+      return attacked ? (tf.add(clean, moveDelta(attacked.delta, both)) as Tensor3D) : clean;
+    });
+    scope.own(embeddings);
+    const parts = {
+      weights: model.weights,
+      embeddings,
+      both: partsOf(both),
+      means: { harmfulMean: harmful.rowMean, safeMean: safe.rowMean },
+      targets: { harmful: harmful.targets, safe: safe.targets },
+      tokenWeights: { away: harmful.weights, toward: safe.weights },
+    };
+    const logProbs = (
+      { weights, both: batch, embeddings: given, targets }: typeof parts,
+      run?: AdapterRun,
+    ): PairLogProbs => {
+      const all = logProbsOfTargets({ model, weights, recompute }, batch, given, run);
+      return { harmful: tf.slice(all, 0, targets.harmful), safe: tf.slice(all, targets.harmful, targets.safe) };
+    };
+    const reference =
+      method.name === 'capo'
+        ? referenceOf(method, rows, references, { harmful, safe }, () => logProbs(parts))
+        : undefined;
+    scope.own(() => tf.dispose(reference ?? {}));
+    const key = `adversarial ${JSON.stringify({ method, recompute })}`;
+    const args = { ...parts, reference };
+    const { loss, gradients } = await differentiate(
+      { config: model.config, adapter, dropout, key, signal: links.signal },
+      args,
+      (run, given): Loss => {
+        const now = logProbs(given, run);
+        const weights = given.tokenWeights;
+        if (method.name === 'cat') return catLoss({ away: now.harmful, toward: now.safe, weights }, method);
+        if (method.name === 'sft') return sftLoss({ away: now.harmful, toward: now.safe, weights }, method);
+        if (!given.reference) throw new Error('CAPO needs references');
+        return capoLoss({ pairs: { ...now, ...given.means, ...given.reference }, weights }, method);
+      },
+    );
+    const attack = attacked && {
+      before: tf.clone(attacked.lossBefore),
+      after: tf.clone(loss.rawAway as Scalar),
+    };
+    return { gradients, losses: [loss], attack, tokens: both.tokens };
+  } finally {
+    scope.close();
+  }
+}
+
+/** What is attacked, the safe answers, and both together, with one prompt for two answers where the model allows it. The scope's. */
+function pairBatches({ model, resolved, sizes }: MicroSetup, pairs: readonly AnswerPair[], scope: Scope) {
+  const size = sizes?.pairs.fitting(pairs.length, pairSize(pairs));
   const harmful = makeBatch(
     pairs.map((pair) => pair.harmful),
     resolved.attack.perturb,
@@ -119,52 +194,8 @@ async function adversarialGradients(
   const both = sharesPrompts(model.config)
     ? packPairs(pairs, size)
     : makeBatch([...pairs.map((pair) => pair.harmful), ...pairs.map((pair) => pair.safe)]);
-  const attacked = method.name === 'sft' ? undefined : await attackBatch(setup, adapter, harmful, index);
-  const embeddings = tf.tidy(() => {
-    const clean = embed(model.weights, both.ids);
-    return attacked ? (tf.add(clean, moveDelta(attacked.delta, both)) as Tensor3D) : clean;
-  });
-  const parts = {
-    weights: model.weights,
-    embeddings,
-    both: partsOf(both),
-    means: { harmfulMean: harmful.rowMean, safeMean: safe.rowMean },
-    targets: { harmful: harmful.targets, safe: safe.targets },
-    tokenWeights: { away: harmful.weights, toward: safe.weights },
-  };
-  const logProbs = (
-    { weights, both: batch, embeddings: rows, targets }: typeof parts,
-    run?: AdapterRun,
-  ): PairLogProbs => {
-    const all = logProbsOfTargets({ model, weights, recompute }, batch, rows, run);
-    return { harmful: tf.slice(all, 0, targets.harmful), safe: tf.slice(all, targets.harmful, targets.safe) };
-  };
-  const reference =
-    method.name === 'capo'
-      ? referenceOf(method, rows, references, { harmful, safe }, () => logProbs(parts))
-      : undefined;
-  const key = `adversarial ${JSON.stringify({ method, recompute })}`;
-  const args = { ...parts, reference };
-  const { loss, gradients } = differentiate(
-    { config: model.config, adapter, dropout, key },
-    args,
-    (run, given): Loss => {
-      const now = logProbs(given, run);
-      const weights = given.tokenWeights;
-      if (method.name === 'cat') return catLoss({ away: now.harmful, toward: now.safe, weights }, method);
-      if (method.name === 'sft') return sftLoss({ away: now.harmful, toward: now.safe, weights }, method);
-      if (!given.reference) throw new Error('CAPO needs references');
-      return capoLoss({ pairs: { ...now, ...given.means, ...given.reference }, weights }, method);
-    },
-  );
-  const attack = attacked && {
-    before: tf.clone(attacked.lossBefore),
-    after: tf.clone(loss.rawAway as Scalar),
-  };
-  tf.dispose([embeddings, reference ?? {}]);
-  attacked?.close();
-  for (const batch of [harmful, safe, both]) batch.close();
-  return { gradients, losses: [loss], attack, tokens: both.tokens };
+  for (const batch of [harmful, safe, both]) scope.own(batch);
+  return { harmful, safe, both };
 }
 
 /** The embedding attack against the model as it is now: LoRA merged into the weights, no dropout, no gradient to any weight. */
@@ -173,11 +204,13 @@ async function attackBatch(
   adapter: Adapter,
   batch: Batch,
   index: number,
+  links: AttackLinks,
 ): Promise<Attacked> {
   const weights = mergeAdapter(model.config, model.weights, adapter);
   try {
     const random = new Random(resolved.seed, `attack ${index}`);
-    return await runAttack(embeddingAttack, { model, weights, embeddingNorm }, batch, resolved.attack, random);
+    const target = { model, weights, embeddingNorm };
+    return await runAttack(embeddingAttack, target, batch, resolved.attack, random, links);
   } finally {
     freeMerged(weights, model.weights);
   }

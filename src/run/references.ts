@@ -1,4 +1,3 @@
-import type { Tensor1D } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { rowMeans } from '../attack/forward';
 import { logProbsAt } from '../attack/logProbsAt';
@@ -9,29 +8,42 @@ import type { MicroSetup } from './microBatch';
 
 const ROWS = 32;
 
-async function meanLogProbs({ model }: MicroSetup, rows: readonly Encoded[]): Promise<number[]> {
+async function meanLogProbs(
+  { model }: MicroSetup,
+  rows: readonly Encoded[],
+  signal: AbortSignal | undefined,
+): Promise<number[]> {
   const result: number[] = [];
   for (let from = 0; from < rows.length; from += ROWS) {
     const batch = makeBatch(rows.slice(from, from + ROWS));
-    const means: Tensor1D = tf.tidy(() => rowMeans(batch, logProbsAt({ model, weights: model.weights }, batch)));
-    result.push(...(await means.data()));
-    tf.dispose(means);
-    batch.close();
+    try {
+      const logProbs = await logProbsAt({ model, weights: model.weights }, batch, undefined, signal);
+      const means = rowMeans(batch, logProbs);
+      result.push(...(await means.data()));
+      tf.dispose([logProbs, means]);
+    } finally {
+      batch.close();
+    }
   }
   return result;
 }
 
 /** CAPO's references of every adversarial row, once before the training: adapter off, clean prompts, no cutoffs. undefined where they are not needed. */
-export async function cleanReferences(setup: MicroSetup): Promise<readonly Reference[] | undefined> {
+export async function cleanReferences(
+  setup: MicroSetup,
+  signal?: AbortSignal,
+): Promise<readonly Reference[] | undefined> {
   const { method } = setup.resolved;
   if (method.name !== 'capo' || method.referencePrompts !== 'clean') return undefined;
   const harmful = await meanLogProbs(
     setup,
     setup.adversarial.map((pair) => pair.harmful),
+    signal,
   );
   const safe = await meanLogProbs(
     setup,
     setup.adversarial.map((pair) => pair.safe),
+    signal,
   );
   const references = harmful.map((value, i) => ({ harmful: value, safe: safe[i] as number }));
   return orderReferences(references, method.referenceOrder);

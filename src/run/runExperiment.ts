@@ -1,10 +1,11 @@
 import { basename, relative } from 'node:path';
-import { nextTurn } from '../attack/nextTurn';
+import { nextTurn } from '../base/nextTurn';
 import { Problem, type ProblemData, toProblemData } from '../base/problem';
 import { Scope } from '../base/scope';
 import { type Unit, unitKey } from '../evaluation/unit';
 import type { Resolved } from '../experiment/schema';
 import { createAdapter, freeAdapter, freeMerged, mergeAdapter } from '../model/lora';
+import type { StepProgress } from '../protocol/worker';
 import type { Phase, RunRecord } from '../records/record';
 import { readRecords } from '../records/runFolder';
 import { type Engine, startEngine } from '../tensor/engine';
@@ -24,10 +25,12 @@ import { openWriter, type Writer } from './writer';
 export type RunEnd = 'finished' | 'stopped';
 
 export interface RunLinks {
-  /** Asked between two steps and between two batches of the evaluation. */
-  stopRequested(): boolean;
+  /** Aborted, it stops the run: a step or a measurement in flight is dropped. */
+  signal: AbortSignal;
   /** Every new record, after it is on disk; of a resumed run also those that were kept, first. */
   onRecord?(record: RunRecord): void;
+  /** Where in a step the training is. */
+  onProgress?(progress: StepProgress): void;
   /** The run folder is this process's alone from now on; what is returned is closed at the end. */
   onLocked?(): Promise<{ close(): void }>;
 }
@@ -205,23 +208,28 @@ interface Work {
 async function work(all: Work): Promise<boolean> {
   const { folder, lock, links, writer, setup, state } = all;
   const { resolved, steps } = setup;
-  if (resolved.evaluation.before && state.step === 0 && !(await evaluate(all, 'before'))) return false;
-  if (state.step < steps && !links.stopRequested()) {
-    const references = await cleanReferences(setup);
-    const save = (now: TrainState) => {
-      lock.check();
-      const { config } = setup.model;
-      return saveCheckpoint(folder, now, { config, baseModel: resolved.model, keep: resolved.checkpoints.keep });
-    };
-    for await (const output of train(setup, state, { stopRequested: links.stopRequested, save, references }))
-      writer.write(output);
+  try {
+    if (resolved.evaluation.before && state.step === 0) await evaluate(all, 'before');
+    if (state.step < steps) {
+      const references = await cleanReferences(setup, links.signal);
+      const save = (now: TrainState) => {
+        lock.check();
+        const { config } = setup.model;
+        return saveCheckpoint(folder, now, { config, baseModel: resolved.model, keep: resolved.checkpoints.keep });
+      };
+      for await (const output of train(setup, state, { ...links, save, references })) writer.write(output);
+    }
+    links.signal.throwIfAborted();
+    await evaluate(all, 'after');
+    return true;
+  } catch (error) {
+    if (error === links.signal.reason) return false;
+    throw error;
   }
-  if (state.step < steps) return false;
-  return evaluate(all, 'after');
 }
 
-/** Measures every unit that is not done yet; false when it was asked to stop. A unit that was cut short is measured again. */
-async function evaluate({ links, writer, setup, state, kept }: Work, phase: Phase): Promise<boolean> {
+/** Measures every unit that is not done yet. A unit that is cut short by a stop is measured again. */
+async function evaluate({ links, writer, setup, state, kept }: Work, phase: Phase): Promise<void> {
   const { model, resolved, embeddingNorm, units } = setup;
   const { step } = state;
   const missing: readonly Unit[] = units.filter((unit) => !kept.units.has(unitKey(phase, step, unit.metric)));
@@ -229,14 +237,13 @@ async function evaluate({ links, writer, setup, state, kept }: Work, phase: Phas
   const { system, seed, evaluation: options } = resolved;
   try {
     for (const unit of missing) {
-      for await (const output of unit.run({ model, weights, embeddingNorm, options, system, seed, phase, step })) {
+      const context = { model, weights, embeddingNorm, options, system, seed, phase, step, signal: links.signal };
+      for await (const output of unit.run(context)) {
         writer.write(output);
         await nextTurn();
-        if (links.stopRequested() && 'record' in output && output.record.kind === 'progress') return false;
       }
-      if (links.stopRequested()) return false;
+      links.signal.throwIfAborted();
     }
-    return true;
   } finally {
     freeMerged(weights, model.weights);
   }

@@ -1,13 +1,12 @@
-import * as tf from '@tensorflow/tfjs-core';
-import { nextTurn } from '../attack/nextTurn';
 import { Problem } from '../base/problem';
 import type { MicroBatch } from '../data/batches';
 import type { Reference } from '../defense/reference';
 import type { NewRecord, Output } from '../evaluation/output';
 import { freeMerged, mergeAdapter } from '../model/lora';
+import type { StepProgress } from '../protocol/worker';
 import type { TensorRecord } from '../tensor/optimizer';
+import { accumulate } from './accumulate';
 import type { TrainState } from './checkpoint';
-import { addGradients } from './differentiate';
 import { learningRate } from './learningRate';
 import { type MicroResult, microGradients } from './microBatch';
 import { readScalars } from './readScalars';
@@ -15,8 +14,10 @@ import type { Setup } from './setUp';
 import { update } from './update';
 
 export interface TrainLinks {
-  /** Asked between two steps, and between the micro-batches of one. */
-  stopRequested(): boolean;
+  /** Aborted, it stops the training on the way. */
+  signal: AbortSignal;
+  /** Where in a step the training is. */
+  onProgress?(progress: StepProgress): void;
   /** Writes a checkpoint of the state and says where. */
   save(state: TrainState): Promise<{ folder: string; adapterSha256: string }>;
   references?: readonly Reference[];
@@ -32,7 +33,7 @@ export async function* train(setup: Setup, state: TrainState, links: TrainLinks)
   let saved = state.step;
   let adversarialSeen = countAdversarial(setup, state.step);
 
-  while (state.step < steps && !links.stopRequested()) {
+  while (state.step < steps && !links.signal.aborted) {
     const began = performance.now();
     const rate = learningRate(training, state.step, steps);
 
@@ -91,22 +92,25 @@ async function accumulated(
   setup: Setup,
   { adapter, step }: TrainState,
   micros: readonly MicroBatch[],
-  { references, stopRequested }: TrainLinks,
+  { references, signal, onProgress }: TrainLinks,
 ): Promise<{ sum: TensorRecord; results: MicroResult[] } | undefined> {
-  const first = step * setup.resolved.training.accumulation;
-  const results: MicroResult[] = [];
-  let sum: TensorRecord = {};
-  for (const [i, micro] of micros.entries()) {
-    if (i > 0 && stopRequested()) {
-      tf.dispose([sum, ...results.map(({ losses, attack }) => [...losses.map((loss) => ({ ...loss })), attack ?? {}])]);
-      return undefined;
-    }
-    const result = await microGradients(setup, adapter, micro, first + i, references);
-    sum = i > 0 ? addGradients(sum, result.gradients) : result.gradients;
-    results.push(result);
-    await nextTurn();
+  const { training, attack } = setup.resolved;
+  const first = step * training.accumulation;
+  const make = async (i: number) => {
+    signal.throwIfAborted();
+    const place = { step: step + 1, micro: i + 1, micros: micros.length };
+    onProgress?.(place);
+    return microGradients(setup, adapter, micros[i] as MicroBatch, first + i, references, {
+      signal,
+      onIteration: (done) => onProgress?.({ ...place, attack: { done, of: attack.iterations } }),
+    });
+  };
+  try {
+    return await accumulate(micros.length, make);
+  } catch (error) {
+    if (error === signal.reason) return undefined;
+    throw error;
   }
-  return { sum, results };
 }
 
 const checkpoint = async (state: TrainState, links: TrainLinks): Promise<NewRecord> => ({

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { nextTurn } from '../base/nextTurn';
 import { type RecordingBackend, recordingBackend } from './backend/recording';
+import { tidied } from './tidied';
 import { flatten, rebuild, type Tree } from './trees';
 
 // Compiled calls. Where the native engine is current, a function of tensors is recorded when it is first called with some shapes: its
@@ -52,10 +54,52 @@ export function jit<Args extends object, Result>(
   args: Args,
   fn: (args: Args) => Result,
 ): Result {
+  const found = compiledFor(owner, key, args, fn);
+  if (!found) return fn(args);
+  const { entry, tensors } = found;
+  return entry.assemble(tensors, entry.backend.call(entry.name, tensors, entry.captured, entry.outputs)) as Result;
+}
+
+/**
+ * The same for a computation that takes its time: what is compiled runs beside JavaScript, and elsewhere the process's other work has its
+ * turn afterwards. Results belong to whoever asked. Not inside of tf.tidy.
+ * @throws the signal's reason when it is aborted: at once on the native engine's processor, elsewhere before the next computation.
+ */
+export async function jitAside<Args extends object, Result>(
+  owner: object,
+  key: string,
+  args: Args,
+  fn: (args: Args) => Result,
+  signal?: AbortSignal,
+): Promise<Result> {
+  signal?.throwIfAborted();
+  const found = compiledFor(owner, key, args, fn);
+  if (!found) {
+    const result = tidied(() => fn(args));
+    await nextTurn();
+    return result;
+  }
+  const { entry, tensors } = found;
+  try {
+    const outputs = await entry.backend.callAside(entry.name, tensors, entry.captured, entry.outputs, signal);
+    return entry.assemble(tensors, outputs) as Result;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/** The function compiled for these shapes, recorded where there is none yet, and its arguments; undefined where `fn` is to be called. */
+function compiledFor<Args extends object, Result>(
+  owner: object,
+  key: string,
+  args: Args,
+  fn: (args: Args) => Result,
+): { entry: Compiled; tensors: readonly tf.Tensor[] } | undefined {
   const backend = recordingBackend();
-  if (!backend || !compiles()) return fn(args);
+  if (!backend || !compiles()) return undefined;
   const { tensors, signature, opaque } = flatten(args);
-  if (opaque) return fn(args);
+  if (opaque) return undefined;
   const cache = caches.get(owner) ?? new Map<string, Entry>();
   caches.set(owner, cache);
   const place = `${tf.getBackend()} ${key} ${signature}`;
@@ -68,10 +112,9 @@ export function jit<Args extends object, Result>(
     const [unused] = cache.keys();
     if (unused !== undefined) forget(cache, unused);
   }
-  if ('refused' in entry) return fn(args);
+  if ('refused' in entry) return undefined;
   counts.calls++;
-  const outputs = backend.call(entry.name, tensors, entry.captured, entry.outputs);
-  return entry.assemble(tensors, outputs) as Result;
+  return { entry, tensors };
 }
 
 /** Frees what was compiled for this owner. */

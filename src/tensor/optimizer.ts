@@ -25,8 +25,17 @@ interface AdamInput {
 
 type AdamResult = Omit<AdamInput, 'grad'>;
 
-/** What an update multiplies by in its step, besides the betas. */
-function adamNumbers({ learningRate, beta1, beta2, weightDecay }: Required<AdamWOptions>, step: number) {
+/** What an update multiplies by in its step, besides the betas: 1 - beta^step of both, and what is kept of the parameter. */
+interface AdamNumbers<Value> {
+  root: Value;
+  rate: Value;
+  keep: number;
+}
+
+function adamNumbers(
+  { learningRate, beta1, beta2, weightDecay }: Required<AdamWOptions>,
+  step: number,
+): AdamNumbers<number> {
   return {
     root: Math.sqrt(1 - beta2 ** step),
     rate: -learningRate / (1 - beta1 ** step),
@@ -37,17 +46,15 @@ function adamNumbers({ learningRate, beta1, beta2, weightDecay }: Required<AdamW
 /** One bias-corrected Adam update in the order of PyTorch's arithmetic. All new tensors; the caller owns them. */
 function adamUpdate(
   { parameter, grad, first: oldFirst, second: oldSecond }: AdamInput,
-  options: Required<AdamWOptions>,
-  step: number,
+  { beta1, beta2, epsilon }: Pick<Required<AdamWOptions>, 'beta1' | 'beta2' | 'epsilon'>,
+  { root, rate, keep }: AdamNumbers<number | Scalar>,
 ): AdamResult {
-  const { beta1, beta2, epsilon, weightDecay } = options;
-  const { root, rate, keep } = adamNumbers(options, step);
   return tf.tidy(() => {
     const first = tf.add(oldFirst, tf.mul(1 - beta1, tf.sub(grad, oldFirst)));
     const second = tf.add(tf.mul(oldSecond, beta2), tf.mul(tf.square(grad), 1 - beta2));
     const denominator = tf.add(tf.div(tf.sqrt(second), root), epsilon);
     const move = tf.mul(tf.div(first, denominator), rate);
-    const kept = weightDecay === 0 ? parameter : tf.mul(parameter, keep);
+    const kept = keep === 1 ? parameter : tf.mul(parameter, keep);
     return { parameter: tf.add(kept, move), first, second };
   });
 }
@@ -161,10 +168,11 @@ function plainUpdates(
 ): ReturnType<typeof fusedUpdates> {
   const grads = Object.fromEntries(Object.entries(given).map(([name, { grad }]) => [name, grad]));
   const clipped = clip && clipScale(grads, clip);
+  const numbers = adamNumbers(options, step);
   const next = Object.fromEntries(
     Object.entries(given).map(([name, one]) => {
       const grad = clipped ? tf.mul(one.grad, clipped.scale) : one.grad;
-      const update = adamUpdate({ ...one, grad }, options, step);
+      const update = adamUpdate({ ...one, grad }, options, numbers);
       if (clipped) grad.dispose();
       return [name, update];
     }),
@@ -194,18 +202,22 @@ export function clipScale(grads: TensorRecord, { maxNorm, divisor = 1 }: Clip): 
 /** How the gradient moves an attack's delta. */
 export type DeltaOptimizer = 'sign' | 'adam' | 'rms' | 'normalized';
 
-/** What a delta optimizer remembers between iterations: Adam's and RMSprop's moments, and how many there were, which Adam asks. */
+/** What a delta optimizer remembers between iterations: Adam's and RMSprop's moments, and Adam's 1 - beta^t of both after t of them. */
 export interface DeltaState {
-  step: number;
   first?: Tensor;
   second?: Tensor;
+  corrections?: { first: Scalar; second: Scalar };
 }
+
+/** Of torch.optim.Adam. */
+const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /** The state before the first step. The caller owns its tensors. */
 export function deltaStart(optimizer: DeltaOptimizer, delta: Tensor): DeltaState {
-  if (optimizer === 'adam') return { step: 0, first: tf.zerosLike(delta), second: tf.zerosLike(delta) };
-  if (optimizer === 'rms') return { step: 0, second: tf.zerosLike(delta) };
-  return { step: 0 };
+  if (optimizer === 'rms') return { second: tf.zerosLike(delta) };
+  if (optimizer !== 'adam') return {};
+  const corrections = { first: tf.scalar(0), second: tf.scalar(0) };
+  return { first: tf.zerosLike(delta), second: tf.zerosLike(delta), corrections };
 }
 
 /**
@@ -221,26 +233,30 @@ export function deltaStep<T extends Tensor>(
   state: DeltaState,
 ): { delta: T; state: DeltaState } {
   return tf.tidy(() => {
-    if (optimizer === 'sign')
-      return { delta: tf.sub(delta, tf.mul(tf.sign(grad), stepSize)) as T, state: { step: state.step } };
+    if (optimizer === 'sign') return { delta: tf.sub(delta, tf.mul(tf.sign(grad), stepSize)) as T, state: {} };
     if (optimizer === 'normalized') {
       const lengths = tf.sqrt(tf.sum(tf.square(grad), -1, true));
-      return {
-        delta: tf.sub(delta, tf.mul(tf.div(grad, tf.maximum(lengths, 1e-12)), stepSize)) as T,
-        state: { step: state.step },
-      };
+      return { delta: tf.sub(delta, tf.mul(tf.div(grad, tf.maximum(lengths, 1e-12)), stepSize)) as T, state: {} };
     }
     if (state.second === undefined) throw new Error(`the state of delta's optimizer is not one of ${optimizer}`);
     if (optimizer === 'rms') {
       const second = tf.add(tf.mul(state.second, 0.99), tf.mul(tf.square(grad), 0.01));
       const move = tf.mul(tf.div(grad, tf.add(tf.sqrt(second), 1e-8)), stepSize);
-      return { delta: tf.sub(delta, move) as T, state: { ...state, second } };
+      return { delta: tf.sub(delta, move) as T, state: { second } };
     }
-    if (state.first === undefined) throw new Error(`the state of delta's optimizer is not one of ${optimizer}`);
-    const step = state.step + 1;
-    const options = { learningRate: stepSize, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
     const { first, second } = state;
-    const next = adamUpdate({ parameter: delta, grad, first, second }, options, step);
-    return { delta: next.parameter as T, state: { step, first: next.first, second: next.second } };
+    if (!first || !state.corrections) throw new Error(`the state of delta's optimizer is not one of ${optimizer}`);
+    // 1 - beta^t = beta (1 - beta^(t-1)) + 1 - beta: numbers of the compiled step, which is then the same for every t.
+    const corrections = {
+      first: tf.add(tf.mul(state.corrections.first, ADAM.beta1), 1 - ADAM.beta1) as Scalar,
+      second: tf.add(tf.mul(state.corrections.second, ADAM.beta2), 1 - ADAM.beta2) as Scalar,
+    };
+    const numbers = {
+      root: tf.sqrt(corrections.second) as Scalar,
+      rate: tf.div(-stepSize, corrections.first) as Scalar,
+      keep: 1,
+    };
+    const next = adamUpdate({ parameter: delta, grad, first, second }, ADAM, numbers);
+    return { delta: next.parameter as T, state: { first: next.first, second: next.second, corrections } };
   });
 }

@@ -39,7 +39,7 @@ Options of model
 
   --help, --version
 
-Ctrl-C stops after the step in flight and leaves a run that resumes; a second Ctrl-C ends at once.
+Ctrl-C stops and leaves a run that resumes; a second Ctrl-C ends at once, from the last checkpoint on.
 Exit codes: 0 done, 1 a problem, 2 wrong use, 130 stopped.`;
 
 export interface MachineFlags {

@@ -1,4 +1,4 @@
-import { WORKER_PROTOCOL, type WorkerStatus } from '../protocol/worker';
+import { type StepProgress, WORKER_PROTOCOL, type WorkerStatus } from '../protocol/worker';
 import { emptyView, fold } from '../records/fold';
 import type { RunRecord, StepRecord } from '../records/record';
 import { durationText } from '../records/runFacts';
@@ -6,6 +6,7 @@ import type { RunView } from '../records/runView';
 
 export interface Progress {
   onRecord(record: RunRecord): void;
+  onProgress(progress: StepProgress): void;
   view(): RunView;
   status(): WorkerStatus;
   /** A line of its own, above the bar. */
@@ -36,7 +37,15 @@ function speedText({ secondsPerStep, step, steps }: RunView): string {
   return `  ${speed}  ${durationText(secondsPerStep * (steps - step))} left`;
 }
 
-function barText(view: RunView): string {
+/** From so many seconds per step on, what goes on within one is worth a word. */
+const LONG = 2;
+
+function withinText({ micro, micros, attack }: StepProgress): string {
+  const doing = attack && (attack.done < attack.of ? `attack ${attack.done}/${attack.of}` : 'gradients');
+  return [micros > 1 ? `micro-batch ${micro}/${micros}` : [], doing ?? []].flat().join(', ');
+}
+
+function barText(view: RunView, within?: StepProgress): string {
   const { activity, step, steps } = view;
   const measuring = activity && activity.phase !== 'training' ? activity : undefined;
   const [done, total] = measuring ? [measuring.done, measuring.total] : [step, steps];
@@ -44,10 +53,11 @@ function barText(view: RunView): string {
   const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR - filled)}]`;
   if (measuring) return `${bar} ${measuring.phase}: ${measuring.metric} ${done}/${total}`;
   const last = view.history.at(-1);
-  if (!last) return `${bar} step 0/${steps}`;
+  const now = within && (view.secondsPerStep ?? LONG) >= LONG ? `  ${withinText(within)}` : '';
+  if (!last) return `${bar} step 0/${steps}${now}`;
   const success = view.attackSuccess.at(-1);
   const measured = success ? `  attack success ${percent(success.rate.value)}` : '';
-  return `${bar} step ${step}/${steps}  ${stepText(last)}${measured}${speedText(view)}`;
+  return `${bar} step ${step}/${steps}${now}  ${stepText(last)}${measured}${speedText(view)}`;
 }
 
 function plainLine(record: RunRecord, view: RunView): string | undefined {
@@ -77,6 +87,16 @@ export function showProgress({ plain }: { plain: boolean }): Progress {
   let drawn: string | undefined;
   let ended = false;
   const began = Date.now();
+  let within: StepProgress | undefined;
+  const draw = () => {
+    if (plain || ended) return;
+    const columns = process.stdout.columns ?? 80;
+    const bar = barText(view, within).slice(0, Math.max(1, columns - 1));
+    if (bar === drawn) return;
+    clear();
+    process.stdout.write(bar);
+    drawn = bar;
+  };
   const clear = () => {
     if (drawn !== undefined) process.stdout.write('\r\u001b[K');
     drawn = undefined;
@@ -88,19 +108,24 @@ export function showProgress({ plain }: { plain: boolean }): Progress {
   return {
     onRecord(record) {
       view = fold(view, record);
+      if (record.kind !== 'problem') within = undefined;
       if (record.time < began) return;
       const line = plainLine(record, view);
       if (line !== undefined && (plain || record.kind !== 'step')) say(line);
-      if (plain || ended) return;
-      const columns = process.stdout.columns ?? 80;
-      const bar = barText(view).slice(0, Math.max(1, columns - 1));
-      if (bar === drawn) return;
-      clear();
-      process.stdout.write(bar);
-      drawn = bar;
+      draw();
+    },
+    onProgress(progress) {
+      within = progress;
+      draw();
     },
     view: () => view,
-    status: () => ({ protocol: WORKER_PROTOCOL, runId: view.started?.runId ?? '', step: view.step, steps: view.steps }),
+    status: () => ({
+      protocol: WORKER_PROTOCOL,
+      runId: view.started?.runId ?? '',
+      step: view.step,
+      steps: view.steps,
+      progress: within,
+    }),
     say,
     end() {
       clear();

@@ -44,12 +44,13 @@ export async function resumeCommand({ run, ...flags }: { run: string } & RunFlag
 /** Runs with everything around it: progress, the pipe for editors, signals, and the result at the end. */
 async function watched(folder: string, { plain }: RunFlags, go: (links: RunLinks) => Promise<RunEnd>): Promise<RunEnd> {
   const progress: Progress = showProgress({ plain: plain || !process.stdout.isTTY });
-  const stop = stopOnSignals(() => progress.say('Stopping after the step in flight; once more ends at once.'));
+  const stop = stopOnSignals(() => progress.say('Stopping; once more ends at once.'));
   progress.say(`Run folder: ${folder}`);
   try {
     const end = await go({
-      stopRequested: stop.requested,
+      signal: stop.signal,
       onRecord: progress.onRecord,
+      onProgress: progress.onProgress,
       onLocked: () =>
         serve(folder, {
           status: () => progress.status(),

@@ -1,6 +1,8 @@
+import { Cancelled } from '../base/problem';
+
 /** Whether the process has been asked to stop, by a signal or by an editor. */
 export interface Stop {
-  requested(): boolean;
+  readonly signal: AbortSignal;
   request(): void;
   close(): void;
 }
@@ -10,17 +12,17 @@ export interface Stop {
  * once, even in the middle of a long computation. `onRequest` is called once.
  */
 export function stopOnSignals(onRequest: () => void): Stop {
-  let requested = false;
+  const controller = new AbortController();
   const signals = ['SIGINT', 'SIGTERM'] as const;
   const request = () => {
     for (const signal of signals) process.off(signal, request);
-    if (requested) return;
-    requested = true;
+    if (controller.signal.aborted) return;
     onRequest();
+    controller.abort(new Cancelled());
   };
   for (const signal of signals) process.on(signal, request);
   return {
-    requested: () => requested,
+    signal: controller.signal,
     request,
     close: () => {
       for (const signal of signals) process.off(signal, request);

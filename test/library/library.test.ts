@@ -139,6 +139,34 @@ test('CAPO and plain fine-tuning train too; generation uses the adapter', async 
   }
 });
 
+test('a signal ends an attack, a generation and a training step on the way, with its reason', async () => {
+  const work = async () => {
+    const reason = new Error('enough');
+    const signal = AbortSignal.abort(reason);
+    await assert.rejects(attackRows(model, rows, { options: { iterations: 2 }, signal }), reason);
+    const stop = new AbortController();
+    const tokens: number[] = [];
+    const onToken = (_row: number, id: number) => {
+      if (tokens.push(id) === 3) stop.abort(reason);
+    };
+    const input = { prompts: [ids[0]!.slice(0, 5)], maxNewTokens: 9, stopIds: [], signal: stop.signal, onToken };
+    await assert.rejects(generate(model, input), reason);
+    assert.equal(tokens.length, 3);
+
+    const soon = new AbortController();
+    const trainer = await createTrainer(model, { attack: { iterations: 50 }, signal: soon.signal });
+    const { adapter } = trainer;
+    const adversarial = goldenTraining.rows.map(({ prompt, target, safe }) => ({ prompt, harmful: target, safe }));
+    const step = trainer.step({ adversarial }, { adversarial });
+    setTimeout(() => soon.abort(reason), 20);
+    await assert.rejects(step, reason);
+    assert.equal(trainer.adapter, adapter);
+    trainer.close();
+  };
+  await work();
+  await assertBalanced(work);
+});
+
 test('nothing is left in memory but constants of the shapes', async () => {
   const work = async () => {
     await computeLogits(model, ids);

@@ -157,6 +157,70 @@ test('a recording infers shapes, becomes an op, and says what it cannot', withTe
   assert.throws(() => addon.executeOp('times', [], args, 1), /times/);
 });
 
+/** A function of `count` products of our own, one after another, under this name; its argument [size, size]. */
+function products(name: string, size: number, count: number): void {
+  const attributes = [
+    { name: 'sizes', value: [0, 0] },
+    { name: 'factor', value: 0 },
+  ];
+  addon.recordStart();
+  const x = addon.recordInput(1, [size, size]);
+  let y = x;
+  for (let i = 0; i < count; i++) y = addon.recordOp('SparringMatMul', attributes, [y, x], 1)[0]?.id ?? -1;
+  addon.recordEnd(name, [x], [y], false);
+}
+const identity = (size: number): Float32Array =>
+  Float32Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0));
+
+test(
+  'an op that runs beside JavaScript gives what it gives otherwise; its inputs may be deleted meanwhile',
+  withTensorFlow,
+  async () => {
+    products('aside', 64, 20);
+    const x = floats([64, 64], ...identity(64).map((value) => value * 1.01));
+    const [expected] = addon.executeOp('aside', [], [x], 1);
+    const both = [addon.executeOpAside('aside', [], [x], 1, 1), addon.executeOpAside('aside', [], [x], 1, 2)];
+    assert.throws(() => addon.executeOpAside('aside', [], [x], 1, 2), /the ticket 2 is in use/);
+    addon.deleteTensor(x);
+    for (const results of await Promise.all(both)) {
+      assert.equal(results.length, 1);
+      assert.deepEqual(results[0]?.shape, [64, 64]);
+      assert.deepEqual(addon.tensorDataSync(results[0]?.id ?? 0), addon.tensorDataSync(expected?.id ?? 0));
+    }
+    const [two, three] = [floats([1, 2], 1, 2), floats([1, 3], 1, 2, 3)];
+    await assert.rejects(
+      addon.executeOpAside('MatMul', product, [two, three], 1, 1),
+      /^Error: MatMul of \[1,2\] \[1,3\]: /,
+    );
+    addon.removeFunction('aside');
+  },
+);
+
+test('an op that is cancelled ends before its time, and the next one runs', withTensorFlow, async () => {
+  products('long', 256, 2000);
+  const before = addon.getNumOfTensors();
+  const x = floats([256, 256], ...identity(256));
+  // One that runs and one that waits for it.
+  const running = [1, 2].map((ticket) => addon.executeOpAside('long', [], [x], 1, ticket));
+  setTimeout(() => {
+    for (const ticket of [1, 2, 3]) addon.cancelOp(ticket);
+  }, 5);
+  const [first, second] = await Promise.allSettled(running);
+  assert.match(String(first?.status === 'rejected' && first.reason), /SparringMatMul was cancelled/);
+  assert.match(String(second?.status === 'rejected' && second.reason), /long of \[256,256\]: cancelled/);
+  const last = assert.rejects(addon.executeOpAside('long', [], [x], 1, 4), /cancelled/);
+  setTimeout(() => addon.cancelOp(4), 5);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  // What does not run beside JavaScript was not meant.
+  products('short', 256, 1);
+  const [result] = addon.executeOp('short', [], [x], 1);
+  assert.deepEqual(addon.tensorDataSync(result?.id ?? 0), identity(256));
+  await last;
+  for (const id of [x, result?.id ?? 0]) addon.deleteTensor(id);
+  assert.equal(addon.getNumOfTensors(), before);
+  for (const name of ['long', 'short']) addon.removeFunction(name);
+});
+
 test('nothing is kept of tensors that were deleted', withTensorFlow, () => {
   const before = addon.getNumOfTensors();
   for (let i = 0; i < 1000; i++) {

@@ -56,13 +56,14 @@ function anything(depth = 0) {
 /** Mostly what a function expects in kind, so that calls get far. */
 function argumentsFor(name) {
   if (next() < 0.2) return many(6, anything);
-  const values = { executeOp: () => pick(tensors), recordOp: () => int(6) };
+  const values = { executeOp: () => pick(tensors), executeOpAside: () => pick(tensors), recordOp: () => int(6) };
   if (name in values)
     return [
       pick(OPS),
       many(4, () => ({ name: pick(ATTRIBUTES), value: anything() })),
       many(4, values[name]),
       pick([0, 1, 1, 1, 2, 3]),
+      int(1e6),
     ];
   if (name === 'recordInput') return [pick([1, 3, 10]), many(3, () => pick([1, 2, 3]))];
   if (name === 'recordConstant') return [pick(tensors)];
@@ -82,7 +83,7 @@ for (let i = 0; i < Number(calls); i++) {
       `${name} ${JSON.stringify(given, (_key, value) => (typeof value === 'bigint' ? String(value) : value))}`,
     );
   try {
-    addon[name](...given);
+    await addon[name](...given);
     counts.results++;
   } catch (error) {
     if (typeof error?.message !== 'string' || error.message === '') throw error;

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { sha256 } from '../../src/base/files';
 import { Problem } from '../../src/base/problem';
 import type { Resolved } from '../../src/experiment/schema';
+import type { StepProgress } from '../../src/protocol/worker';
 import type { RunRecord, Summary } from '../../src/records/record';
 import { readRecords, readRunFolder } from '../../src/records/runFolder';
 import { lockRun } from '../../src/run/lock';
@@ -13,7 +14,8 @@ import { type RunEnd, resumeRun, startRun } from '../../src/run/runExperiment';
 import { tinyExperiment } from './tinyExperiment';
 
 const about = { version: '0.0.0', machine: { threads: 1 } };
-const never = { stopRequested: () => false };
+const never = { signal: new AbortController().signal };
+const atOnce = { signal: AbortSignal.abort() };
 const hashOf = (folder: string) => sha256(readFileSync(join(folder, 'adapter', 'adapter_model.safetensors')));
 
 function newFolder(base: string, name: string): string {
@@ -38,10 +40,15 @@ async function inPieces(resolved: Resolved, folder: string, every: number): Prom
   let sessions = 0;
   let end: RunEnd = 'stopped';
   while (end === 'stopped') {
-    let left = every;
-    const links = { stopRequested: () => left <= 0, onRecord: (_record: RunRecord) => void left-- };
     // Records that were kept are told first, and do not count.
-    left += readRecords(folder).length;
+    let left = every + readRecords(folder).length;
+    const stop = new AbortController();
+    const links = {
+      signal: stop.signal,
+      onRecord: (_record: RunRecord) => {
+        if (--left <= 0) stop.abort();
+      },
+    };
     end = sessions === 0 ? await startRun(folder, resolved, about, links) : await resumeRun(folder, about, links);
     assert.ok(++sessions < 100, 'the run makes no progress');
   }
@@ -111,21 +118,27 @@ test('a base of fewer bits trains, each to an adapter of its own, and in the sam
   assert.equal(adapters.size, 4);
 });
 
-test('a run that is asked to stop between two micro-batches drops the step, keeps no tensor of it and ends in the same bytes', async () => {
+test('a run that is asked to stop anywhere in a step drops the step, keeps no tensor of it and ends in the same bytes', async () => {
   const { folder, resolved } = tinyExperiment((yaml) =>
     yaml.replace('steps: 6\n  rows: 4\n  accumulation: 2', 'steps: 2\n  rows: 2\n  accumulation: 4'),
   );
   assert.equal(resolved.training.accumulation, 4);
   const expected = await run(resolved, newFolder(folder, 'whole'));
   const quiet = { ...resolved, evaluation: { ...resolved.evaluation, before: false } };
-  for (let asked = 2; asked < 9; asked++) {
+  // A step tells that it begins four micro-batches, and the end of each of their attacks' iterations.
+  const each = 4 * (1 + resolved.attack.iterations);
+  for (let asked = 1; asked < 2 * each; asked += 3) {
     const pieces = newFolder(folder, `at ${asked}`);
     const before = tf.memory().numTensors;
-    let times = 0;
-    assert.equal(await startRun(pieces, quiet, about, { stopRequested: () => ++times >= asked }), 'stopped');
+    const stop = new AbortController();
+    const told: StepProgress[] = [];
+    const onProgress = (progress: StepProgress) => {
+      if (told.push(progress) === asked) stop.abort();
+    };
+    assert.equal(await startRun(pieces, quiet, about, { signal: stop.signal, onProgress }), 'stopped');
+    assert.equal(told.length, asked);
     assert.equal(tf.memory().numTensors, before);
-    // before the first step and within it, four times; then before the second one
-    assert.equal(readRunFolder(pieces).view.step, asked < 6 ? 0 : 1);
+    assert.equal(readRunFolder(pieces).view.step, asked <= each ? 0 : 1);
     assert.equal(await resumeRun(pieces, about, never), 'finished');
     assert.equal(hashOf(pieces), expected);
   }
@@ -184,9 +197,12 @@ test('what a killed process left beyond its last checkpoint is done again', asyn
   const expected = await run(resolved, whole);
   const killed = newFolder(folder, 'killed');
   let steps = 0;
+  const stop = new AbortController();
   const links = {
-    stopRequested: () => steps >= 3,
-    onRecord: (record: RunRecord) => void (record.kind === 'step' && steps++),
+    signal: stop.signal,
+    onRecord: (record: RunRecord) => {
+      if (record.kind === 'step' && ++steps === 3) stop.abort();
+    },
   };
   assert.equal(await startRun(killed, resolved, about, links), 'stopped');
   const step = readRecords(killed).find((record) => record.kind === 'step');
@@ -223,7 +239,7 @@ test('a run takes the template that its experiment names, and is not resumed wit
   const hash = await run({ ...resolved, template }, whole);
   assert.notEqual(hash, await run(resolved, newFolder(folder, 'own')));
   const half = newFolder(folder, 'half');
-  assert.equal(await startRun(half, { ...resolved, template }, about, { stopRequested: () => true }), 'stopped');
+  assert.equal(await startRun(half, { ...resolved, template }, about, atOnce), 'stopped');
   writeFileSync(template, `${text} `);
   await assert.rejects(resumeRun(half, about, never), /chat template of this run has changed/);
   writeFileSync(template, text);
@@ -257,7 +273,7 @@ test('a run is not started over, not resumed when finished, changed or missing',
   await assert.rejects(resumeRun(done, about, never), /has finished/);
   await assert.rejects(resumeRun(folder, about, never), /holds no run/);
   const half = newFolder(folder, 'half');
-  assert.equal(await startRun(half, resolved, about, { stopRequested: () => true }), 'stopped');
+  assert.equal(await startRun(half, resolved, about, atOnce), 'stopped');
   appendFileSync(join(folder, 'adversarial.jsonl'), `${JSON.stringify({ prompt: 'No', target: 'No', secret: '1' })}\n`);
   await assert.rejects(resumeRun(half, about, never), /data of this run has changed/);
   assert.equal(readRunFolder(half).view.status, 'failed');

@@ -22,7 +22,7 @@ const noSave = async () => ({ folder: '', adapterSha256: '' });
 async function steps(setup: Setup, state: TrainState, each?: (record: StepRecord) => unknown): Promise<StepRecord[]> {
   const records: StepRecord[] = [];
   for await (const output of train(setup, state, {
-    stopRequested: () => false,
+    signal: new AbortController().signal,
     save: noSave,
     references: await cleanReferences(setup),
   }))

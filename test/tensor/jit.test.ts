@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import { compiles, freeCompiled, jit, jitCounts, outsideRecording } from '../../src/tensor/jit';
+import { hasFused } from '../../src/tensor/fused';
+import {
+  compiles,
+  freeCompiled,
+  jit,
+  jitAside,
+  jitCounts,
+  outsideRecording,
+  runsSideBySide,
+} from '../../src/tensor/jit';
 import { targetLogProbs } from '../../src/tensor/losses';
 import { forEachEngine } from './engines';
 
@@ -47,6 +56,47 @@ forEachEngine((check) => {
     // Other values of the same shapes are no constants of the function.
     const other = argsOf(5, 9);
     close((await flat(jit(owner, 'work', other, work))).flat(), (await flat(work(other))).flat(), 1e-6);
+    freeCompiled(owner);
+  });
+
+  check('aside it gives the same bits, and other work has its turn meanwhile', async () => {
+    const owner = {};
+    const args = argsOf(5, 1);
+    const expected = await flat(jit(owner, 'work', args, work));
+    let turns = 0;
+    setImmediate(() => turns++);
+    const before = tf.memory().numTensors;
+    const found = await jitAside(owner, 'work', args, work);
+    assert.equal(turns, 1);
+    assert.deepEqual(await flat(found), expected);
+    assert.equal(found.count, 3);
+    tf.dispose([found.value, found.moved, found.parts]);
+    assert.equal(tf.memory().numTensors, before);
+    freeCompiled(owner);
+  });
+
+  check('a computation whose signal is aborted is rejected with the reason and leaves no tensor behind', async () => {
+    const owner = {};
+    const x = tf.fill([256, 256], 1 / 256) as tf.Tensor2D;
+    const long = (args: { x: tf.Tensor2D }) => {
+      runsSideBySide();
+      let y = args.x;
+      for (let i = 0; i < 500; i++) y = tf.matMul(y, args.x);
+      return { y };
+    };
+    const before = tf.memory().numTensors;
+    const reason = new Error('enough');
+    await assert.rejects(jitAside(owner, 'long', { x }, long, AbortSignal.abort(reason)), reason);
+    if (compiles() && tf.getBackend() === 'tensorflow' && hasFused()) {
+      const stop = new AbortController();
+      setTimeout(() => stop.abort(reason), 5);
+      await assert.rejects(jitAside(owner, 'long', { x }, long, stop.signal), reason);
+    }
+    const { y } = await jitAside(owner, 'long', { x }, long, new AbortController().signal);
+    assert.ok(Math.abs(((await y.data())[7] as number) - 1 / 256) < 1e-6);
+    y.dispose();
+    assert.equal(tf.memory().numTensors, before);
+    x.dispose();
     freeCompiled(owner);
   });
 

@@ -74,11 +74,11 @@ forEachEngine((check) => {
         for (const [step, values] of list.entries()) {
           const grad = tf.tensor3d(values, [1, 3, 4]);
           const next = deltaStep(name, delta, grad, stepSize, state);
-          tf.dispose([grad, delta, state.first, state.second]);
+          tf.dispose([grad, delta, { ...state }]);
           ({ delta, state } = next);
           await assertClose(delta, golden.delta[name][step] ?? [], 1e-7);
         }
-        tf.dispose([delta, state.first, state.second]);
+        tf.dispose([delta, { ...state }]);
       }),
     );
 });

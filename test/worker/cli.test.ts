@@ -90,7 +90,7 @@ test('Ctrl-C ends the run at a step with exit code 130, and it resumes', async (
   while (!over && !/step 3\/400/.test(session.output())) await setTimeout(20);
   session.child.kill('SIGINT');
   assert.equal(await session.ended, 130, session.output());
-  assert.match(session.output(), /Stopping after the step in flight/);
+  assert.match(session.output(), /Stopping; once more ends at once/);
   assert.match(session.output(), /Stopped\. Go on with: sparring resume /);
   const records = readFileSync(join(runs, 'one', 'records.jsonl'), 'utf8')
     .trim()

@@ -28,7 +28,7 @@ export const finishedRun = (runs: Runs, ref: RunRef): Promise<string> =>
     none: vscode.l10n.t('There is no finished run yet: the report is written at its end.'),
   });
 
-/** Asks a run's worker to stop. It finishes the step in flight and writes a checkpoint. */
+/** Asks a run's worker to stop. It drops the step in flight and writes a checkpoint. */
 export async function stopRun(runs: Runs, ref: RunRef): Promise<void> {
   const folder = await chooseRun(runs, ref, {
     title: vscode.l10n.t('Stop which run?'),
@@ -36,7 +36,7 @@ export async function stopRun(runs: Runs, ref: RunRef): Promise<void> {
     none: vscode.l10n.t('No run is going on.'),
   });
   const how = await stopWorker(folder);
-  void vscode.window.setStatusBarMessage(vscode.l10n.t('Stopping after the step in flight ...'), 5000);
+  void vscode.window.setStatusBarMessage(vscode.l10n.t('Stopping ...'), 5000);
   if (how === 'signalled')
     void vscode.window.showInformationMessage(
       vscode.l10n.t(

@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import { Scope } from '../../base/scope';
 import { parseExperiment } from '../../experiment/parse';
 import { type FromMonitor, parseFromMonitor, type ToMonitor } from '../../protocol/panels';
+import type { StepProgress } from '../../protocol/worker';
 import { emptyView } from '../../records/fold';
 import type { RunRecord } from '../../records/record';
 import { followView, readTexts, runLabel } from '../../records/runFolder';
@@ -11,10 +12,12 @@ import type { RunView } from '../../records/runView';
 import { execute } from '../commands';
 import { log, report } from '../log';
 import type { Runs } from '../runs';
+import { workerStatus } from '../workerClient';
 import { page, panelIcon, resourceRoots } from './page';
 import { experimentFileOf, runContext } from './runContext';
 
 const TYPE = 'sparring.monitor';
+const ASK_EVERY = 1000;
 
 /** Opens the monitors and brings them back after a reload. One panel per run; a panel has no state of its own that matters. */
 export class Monitors {
@@ -102,6 +105,13 @@ function monitorHost(panel: vscode.WebviewPanel, folder: string, runs: Runs): Sc
       if (listening) post({ t: 'context', context: runContext(folder, wasLive) });
     }),
   );
+  scope.own(
+    followProgress(
+      folder,
+      () => listening && isLive(),
+      (progress) => post({ t: 'progress', progress }),
+    ),
+  );
   scope.own(vscode.workspace.onDidGrantWorkspaceTrust(() => listening && postView()));
   scope.own(
     panel.webview.onDidReceiveMessage((raw: unknown) => {
@@ -121,6 +131,24 @@ function monitorHost(panel: vscode.WebviewPanel, folder: string, runs: Runs): Sc
     }),
   );
   return scope;
+}
+
+/** Asks the worker where in a step it is, as long as somebody `watches`. */
+function followProgress(
+  folder: string,
+  watches: () => boolean,
+  tell: (progress: StepProgress | undefined) => void,
+): () => void {
+  let asking = false;
+  const timer = setInterval(() => {
+    if (asking || !watches()) return;
+    asking = true;
+    void workerStatus(folder).then((status) => {
+      asking = false;
+      tell(status?.progress);
+    });
+  }, ASK_EVERY);
+  return () => clearInterval(timer);
 }
 
 async function receive(

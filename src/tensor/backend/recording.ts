@@ -8,6 +8,14 @@ export interface RecordingBackend {
   finish(name: string, results: readonly tf.Tensor[]): readonly number[];
   cancel(): void;
   call(name: string, args: readonly tf.Tensor[], captured: readonly number[], outputs: number): tf.Tensor[];
+  /** The same beside JavaScript; aborted, it is rejected as soon as an op has ended. */
+  callAside(
+    name: string,
+    args: readonly tf.Tensor[],
+    captured: readonly number[],
+    outputs: number,
+    signal?: AbortSignal,
+  ): Promise<tf.Tensor[]>;
   remove(compiled: { name: string; captured: readonly number[] }): void;
   outside<T>(work: () => T): T;
   /** The function that is being recorded runs one op per thread at a time, where the engine does that. */

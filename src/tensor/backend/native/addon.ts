@@ -56,6 +56,16 @@ export interface Addon {
     inputs: readonly number[],
     outputs: number,
   ): AddonTensor[];
+  /** The same beside JavaScript, one at a time. Inputs may be deleted meanwhile. `ticket`: a number of its own, by which it is cancelled. */
+  executeOpAside(
+    name: string,
+    attributes: readonly OpAttribute[],
+    inputs: readonly number[],
+    outputs: number,
+    ticket: number,
+  ): Promise<AddonTensor[]>;
+  /** Our own ops inside it that have not begun do not run any more, and its promise is rejected. */
+  cancelOp(ticket: number): void;
   getNumOfTensors(): number;
   /** Type and shape of a tensor. */
   describeTensor(id: number): { dtype: number; shape: number[] };

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { Problem } from '../../../base/problem';
 import { MOST_PARTS, ReadWhileRecording, type RecordingBackend, registerRecording, sharedEvenly } from '../recording';
-import { type Addon, configProto, loadAddon, type OpAttribute } from './addon';
+import { type Addon, type AddonTensor, configProto, loadAddon, type OpAttribute } from './addon';
 import { ATTRIBUTE_TYPES, DATA_TYPES } from './dataTypes';
 import { registerFusedKernels, registerPanelKernels } from './fusedKernels';
 import { mendGather, multiplyByOurOwn } from './mendedKernels';
@@ -68,6 +68,8 @@ function recordingOf(addon: Addon, recorder: Recorder, cores: number): Recording
     if (chains && recorder.active) recorder.chain();
   };
   const backend = () => tf.backend() as unknown as KernelBackend;
+  const made = (metadata: AddonTensor) => backend().createOutputTensor(metadata);
+  let tickets = 0;
   return {
     begin(args) {
       // Values that still stand in JavaScript go to TensorFlow first.
@@ -86,7 +88,18 @@ function recordingOf(addon: Addon, recorder: Recorder, cores: number): Recording
     cancel: () => recorder.cancel(),
     call(name, args, captured, outputs) {
       const ids = [...backend().getInputTensorIds(args), ...captured];
-      return addon.executeOp(name, [], ids, outputs).map((metadata) => backend().createOutputTensor(metadata));
+      return addon.executeOp(name, [], ids, outputs).map(made);
+    },
+    async callAside(name, args, captured, outputs, signal) {
+      const ids = [...backend().getInputTensorIds(args), ...captured];
+      const ticket = tickets++;
+      const cancel = () => addon.cancelOp(ticket);
+      signal?.addEventListener('abort', cancel, { once: true });
+      try {
+        return (await addon.executeOpAside(name, [], ids, outputs, ticket)).map(made);
+      } finally {
+        signal?.removeEventListener('abort', cancel);
+      }
     },
     remove: (compiled) => recorder.remove(compiled),
     outside: (work) => recorder.outside(work),

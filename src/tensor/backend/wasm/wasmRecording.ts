@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { nextTurn } from '../../../base/nextTurn';
 import { type RecordingBackend, sharedEvenly } from '../recording';
 import type { WasmCompute } from './wasmCompute';
 import { Program, Scratch } from './wasmProgram';
@@ -20,6 +21,28 @@ export function wasmRecording({ pool, backend, recorder }: WasmCompute): Recordi
   const scratch = new Scratch(pool.allocate);
   let paused = 0;
   const tensorOf = (info: tf.TensorInfo) => tf.engine().makeTensorFromTensorInfo(info, backend);
+  const call: RecordingBackend['call'] = (name, args) => {
+    const found = programs.get(name);
+    if (!found) throw new Error(`there is no function ${name}`);
+    const { program, computed, results } = found;
+    const address = ({ dataId }: tf.TensorInfo): number => backend.dataIdMap.get(dataId).memoryOffset;
+    const made = new Map<number, tf.TensorInfo>();
+    const tensors = results.map(({ value, argument, constant, shape, dtype }) => {
+      const info = argument === undefined ? made.get(value) : args[argument];
+      if (info) {
+        backend.incRef(info.dataId);
+        return tensorOf({ dataId: info.dataId, shape: [...shape], dtype });
+      }
+      const fresh = backend.makeOutput([...shape], dtype, undefined, constant);
+      made.set(value, fresh);
+      return tensorOf(fresh);
+    });
+    program.run(
+      args.map(address),
+      computed.map((value) => address(made.get(value) as tf.TensorInfo)),
+    );
+    return tensors;
+  };
   return {
     begin(args) {
       recorder.start();
@@ -39,26 +62,11 @@ export function wasmRecording({ pool, backend, recorder }: WasmCompute): Recordi
       return [];
     },
     cancel: () => recorder.cancel(),
-    call(name, args) {
-      const found = programs.get(name);
-      if (!found) throw new Error(`there is no function ${name}`);
-      const { program, computed, results } = found;
-      const address = ({ dataId }: tf.TensorInfo): number => backend.dataIdMap.get(dataId).memoryOffset;
-      const made = new Map<number, tf.TensorInfo>();
-      const tensors = results.map(({ value, argument, constant, shape, dtype }) => {
-        const info = argument === undefined ? made.get(value) : args[argument];
-        if (info) {
-          backend.incRef(info.dataId);
-          return tensorOf({ dataId: info.dataId, shape: [...shape], dtype });
-        }
-        const fresh = backend.makeOutput([...shape], dtype, undefined, constant);
-        made.set(value, fresh);
-        return tensorOf(fresh);
-      });
-      program.run(
-        args.map(address),
-        computed.map((value) => address(made.get(value) as tf.TensorInfo)),
-      );
+    call,
+    // Its threads compute while JavaScript's waits for them.
+    async callAside(name, args, captured, outputs) {
+      const tensors = call(name, args, captured, outputs);
+      await nextTurn();
       return tensors;
     },
     remove({ name }) {
