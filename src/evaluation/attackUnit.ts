@@ -2,13 +2,16 @@ import type { Attack } from '../attack/attack';
 import { attacks } from '../attack/attacks';
 import { logProbsAt } from '../attack/logProbsAt';
 import { runAttack } from '../attack/runAttack';
+import { chunks } from '../base/chunks';
 import { Problem } from '../base/problem';
 import { Random } from '../base/random';
 import { Scope } from '../base/scope';
 import { wilson } from '../base/statistics';
 import { makeBatch } from '../data/batch';
+import { type BatchSize, batchSize } from '../data/batchSizes';
 import { type Encoded, encodeOpening } from '../data/encode';
 import { type AttackRow, attackRows } from '../data/evaluationRows';
+import { fewSizes } from '../data/fewSizes';
 import type { AttackOptions, EvaluationAttack } from '../experiment/schema';
 import { generate } from '../model/generate';
 import { mapWithinTime } from '../model/timeLimit';
@@ -36,17 +39,16 @@ async function* run(
   let succeeded = 0;
   let tokens = 0;
   const losses = { before: 0, after: 0 };
-  for (let from = 0; from < rows.length; from += context.options.batch) {
+  const { batch: most } = context.options;
+  const batches = chunks(rows, most).map((batch) => mapWithinTime(batch, (row) => encode(context, row)));
+  const sizes = fewSizes(model.config, batches, batchSize);
+  for (const [i, encoded] of batches.entries()) {
+    const from = i * most;
     yield { record: { kind: 'progress', phase, step, metric, done: from, total: rows.length } };
-    const batch = rows.slice(from, from + context.options.batch);
-    const encoded = mapWithinTime(batch, (row) => encode(context, row));
-    const attacked = await attackBatch(
-      context,
-      attacks[name],
-      encoded,
-      options,
-      new Random(context.seed, `${metric} ${from}`),
-    );
+    const batch = rows.slice(from, from + encoded.length);
+    const size = sizes?.fitting(encoded.length, batchSize(encoded));
+    const random = new Random(context.seed, `${metric} ${from}`);
+    const attacked = await attackBatch(context, attacks[name], { rows: encoded, size }, options, random);
     losses.before += attacked.lossBefore * attacked.targets;
     losses.after += attacked.lossAfter * attacked.targets;
     tokens += attacked.targets;
@@ -57,13 +59,13 @@ async function* run(
       maxNewTokens: context.options.maxNewTokens,
       signal: context.signal,
     });
-    for (const [i, row] of batch.entries()) {
-      const output = model.tokenizer.decode(answers[i] ?? []);
+    for (const [b, row] of batch.entries()) {
+      const output = model.tokenizer.decode(answers[b] ?? []);
       const judged = judges[judge]({ output, expected: row.expected });
       const counted = judge === 'refusal' ? !judged : judged;
       if (counted) succeeded++;
       const id = `${phase}-${step}-${metric}-${row.example}`;
-      const loss = attacked.rowLosses[i];
+      const loss = attacked.rowLosses[b];
       yield { text: { id, prompt: row.prompt, output, target: row.target } };
       yield { record: { kind: 'sample', phase, step, metric, text: id, example: row.example, counted, loss } };
     }
@@ -103,31 +105,33 @@ interface Attacked {
 async function attackBatch<State>(
   { model, weights, embeddingNorm, signal }: EvaluationContext,
   attack: Attack<AttackOptions, State>,
-  rows: readonly Encoded[],
+  { rows, size }: { rows: readonly Encoded[]; size?: BatchSize },
   options: AttackOptions,
   random: Random,
 ): Promise<Attacked> {
   const scope = new Scope();
   try {
-    const batch = scope.own(makeBatch(rows, options.perturb));
+    const batch = scope.own(makeBatch(rows, options.perturb, size));
     const target = { model, weights, embeddingNorm };
-    const found = scope.own(await runAttack(attack, target, batch, options, random, { signal }));
-    const logProbs = scope.own(await logProbsAt(target, batch, found.delta, signal));
-    const values = (await found.delta.data()) as Float32Array;
-    const size = model.config.hiddenSize;
+    const attacked = scope.own(await runAttack(attack, target, batch, options, random, { signal }));
+    const logProbs = scope.own(await logProbsAt(target, batch, attacked.delta, signal));
+    const values = (await attacked.delta.data()) as Float32Array;
+    const width = model.config.hiddenSize;
     const rowLosses = new Array<number>(rows.length).fill(0);
-    (await logProbs.data()).forEach((logProb, n) => {
-      const row = batch.rowOf[n] as number;
-      rowLosses[row] = (rowLosses[row] as number) - logProb;
-    });
-    const lossAfter = rowLosses.reduce((sum, loss) => sum + loss, 0) / batch.targets;
-    const lossBefore = (await found.lossBefore.data())[0] as number;
+    const found = await logProbs.data();
+    // Behind these there is padding.
+    for (const [n, row] of batch.rowOf.entries()) rowLosses[row] = (rowLosses[row] as number) - (found[n] as number);
+    const targets = batch.rowOf.length;
+    const lossAfter = rowLosses.reduce((sum, loss) => sum + loss, 0) / targets;
+    const lossBefore = (await attacked.lossBefore.data())[0] as number;
     return {
-      deltas: rows.map((row, b) => values.slice(b * batch.length * size, (b * batch.length + row.promptLength) * size)),
+      deltas: rows.map((row, b) =>
+        values.slice(b * batch.length * width, (b * batch.length + row.promptLength) * width),
+      ),
       rowLosses: rowLosses.map((sum, b) => sum / ((rows[b] as Encoded).ids.length - (rows[b] as Encoded).promptLength)),
       lossBefore,
       lossAfter,
-      targets: batch.targets,
+      targets,
     };
   } finally {
     scope.close();

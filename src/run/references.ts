@@ -1,8 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { rowMeans } from '../attack/forward';
 import { logProbsAt } from '../attack/logProbsAt';
+import { chunks } from '../base/chunks';
 import { makeBatch } from '../data/batch';
+import { batchSize } from '../data/batchSizes';
 import type { Encoded } from '../data/encode';
+import { fewSizes } from '../data/fewSizes';
 import { orderReferences, type Reference } from '../defense/reference';
 import type { MicroSetup } from './microBatch';
 
@@ -14,8 +17,10 @@ async function meanLogProbs(
   signal: AbortSignal | undefined,
 ): Promise<number[]> {
   const result: number[] = [];
-  for (let from = 0; from < rows.length; from += ROWS) {
-    const batch = makeBatch(rows.slice(from, from + ROWS));
+  const batches = chunks(rows, ROWS);
+  const sizes = fewSizes(model.config, batches, batchSize);
+  for (const own of batches) {
+    const batch = makeBatch(own, 'all', sizes?.fitting(own.length, batchSize(own)));
     try {
       const logProbs = await logProbsAt({ model, weights: model.weights }, batch, undefined, signal);
       const means = rowMeans(batch, logProbs);

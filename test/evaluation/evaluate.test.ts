@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { meanEmbeddingNorm } from '../../src/attack/forward';
 import { duringUnit, evaluationUnits } from '../../src/evaluation/evaluate';
@@ -6,9 +8,11 @@ import type { NewRecord } from '../../src/evaluation/output';
 import { completedUnit, type EvaluationContext, type Unit } from '../../src/evaluation/unit';
 import { openModel } from '../../src/model/openModel';
 import type { TextRecord } from '../../src/records/record';
+import { jitCounts, setCompiling } from '../../src/tensor/jit';
 import { assertBalanced } from '../../src/tensor/memory';
-import { startTestEngine } from '../model/golden';
+import { farthest, startTestEngine } from '../model/golden';
 import { tinyExperiment } from '../run/tinyExperiment';
+import { temporaryFolder } from '../temporaryFolder';
 
 const { resolved } = tinyExperiment((yaml) => yaml.replaceAll('start: random', 'start: zero'));
 let context: EvaluationContext;
@@ -75,6 +79,35 @@ test('an attack lowers its loss, more with a larger epsilon, and is the same in 
   assert.ok(Math.abs(a.lossBefore - b.lossBefore) < 1e-6);
   const single = await outputs(named('embedding@0.3'), { options: { ...context.options, batch: 1 } });
   assert.deepEqual(single.texts, far.texts);
+});
+
+test('batches of an attack are padded to few sizes where calls are compiled, and no number changes by it', async () => {
+  const file = join(temporaryFolder(), 'long.jsonl');
+  const rows = Array.from({ length: 7 }, (_, n) => ({
+    prompt: `What is the code of the ${'iron '.repeat(n)}gate?`,
+    target: `The code of the ${'iron '.repeat(n % 3)}gate is`,
+    secret: '1',
+  }));
+  writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const attacks = resolved.evaluation.attacks.map((attack) => ({ ...attack, file, epsilon: [0.3], iterations: 3 }));
+  const unit = evaluationUnits({ ...resolved.evaluation, attacks }).at(-1) ?? assert.fail();
+  const options = { ...context.options, batch: 1 };
+  assert.equal(unit.total, 7);
+  const lossesOf = ({ records }: { records: NewRecord[] }) =>
+    records.flatMap((record) => (record.kind === 'sample' ? [record.loss as number] : []));
+  const before = jitCounts().recorded;
+  const padded = await outputs(unit, { options });
+  // An attack's step and the log-probabilities, of four sizes instead of seven, and the next token of a generation; other tests made some before.
+  const recorded = jitCounts().recorded - before;
+  assert.ok(recorded > 0 && recorded <= 2 * 4 + 1, `${recorded} functions`);
+  setCompiling(false);
+  const plain = await outputs(unit, { options });
+  setCompiling(true);
+  assert.deepEqual(padded.texts, plain.texts);
+  assert.ok(farthest(lossesOf(padded), lossesOf(plain)) < 1e-5);
+  const [one, two] = [padded.records.at(-1), plain.records.at(-1)];
+  assert.ok(one?.kind === 'attack' && two?.kind === 'attack');
+  assert.ok(farthest([one.lossBefore, one.lossAfter], [two.lossBefore, two.lossAfter]) < 1e-5);
 });
 
 test('what is measured during training is the first attack at its largest epsilon, on a few rows', async () => {
