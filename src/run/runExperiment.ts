@@ -6,7 +6,7 @@ import { type Unit, unitKey } from '../evaluation/unit';
 import type { Resolved } from '../experiment/schema';
 import { createAdapter, freeAdapter, freeMerged, mergeAdapter } from '../model/lora';
 import type { StepProgress } from '../protocol/worker';
-import type { Phase, RunRecord } from '../records/record';
+import type { Phase, ResumedRecord, RunRecord } from '../records/record';
 import { readRecords } from '../records/runFolder';
 import { type Engine, startEngine } from '../tensor/engine';
 import { AdamW } from '../tensor/optimizer';
@@ -163,6 +163,16 @@ function refusedEngines({ candidates, name }: Engine): ProblemData[] {
   );
 }
 
+/** Another engine, device or (on the native engine) number of threads rounds otherwise: then the run is not the one that its seed gives. */
+function otherEngine(last: Pick<ResumedRecord, 'engine' | 'device' | 'threads'>, now: Engine): ProblemData[] {
+  const where = ({ engine, device, threads }: typeof last) =>
+    engine === 'native' ? `${engine} (${device}, ${threads} threads)` : `${engine} (${device})`;
+  const [before, after] = [where(last), where({ ...now, engine: now.name })];
+  if (before === after) return [];
+  const message = `So far the run was computed on ${before}; it goes on with ${after}, which rounds otherwise: its last digits are not those of a run on either alone.`;
+  return [{ code: 'otherEngine', severity: 'warning', message }];
+}
+
 function announce(
   folder: string,
   writer: Writer,
@@ -170,8 +180,10 @@ function announce(
 ): void {
   const { resolved, hashes, version } = about.config;
   const { name: engine, device, threads } = about.engine;
-  if (about.kept.records.some((record) => record.kind === 'started')) {
+  const last = about.kept.records.findLast(({ kind }) => kind === 'started' || kind === 'resumed');
+  if (last) {
     writer.record({ kind: 'resumed', step: about.step, engine, device, threads });
+    for (const problem of otherEngine(last as ResumedRecord, about.engine)) writer.record({ kind: 'problem', problem });
     return;
   }
   const { file, name: experiment, method, seed } = resolved;

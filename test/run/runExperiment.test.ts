@@ -191,6 +191,22 @@ function texts(folder: string): { [id: string]: string } {
   return Object.fromEntries(found.map((line) => [(JSON.parse(line) as { id: string }).id, line]).sort());
 }
 
+test('a run that goes on with another engine is told apart, once; another number of threads is none on wasm', async () => {
+  const { folder, resolved } = tinyExperiment();
+  const half = newFolder(folder, 'half');
+  assert.equal(await startRun(half, resolved, about, atOnce), 'stopped');
+  // As if it had begun elsewhere.
+  const records = join(half, 'records.jsonl');
+  writeFileSync(records, readFileSync(records, 'utf8').replace('"device":"CPU', '"device":"Another CPU'));
+  const warnings = () => readRunFolder(half).view.problems.filter(({ code }) => code === 'otherEngine');
+  const two = { ...about, machine: { threads: 2 } };
+  for (let session = 0; session < 2; session++) {
+    assert.equal(await resumeRun(half, two, atOnce), 'stopped');
+    assert.equal(warnings().length, 1);
+  }
+  assert.match(warnings()[0]?.message ?? '', /computed on wasm \(Another CPU.*\); it goes on with wasm \(CPU/);
+});
+
 test('what a killed process left beyond its last checkpoint is done again', async () => {
   const { folder, resolved } = tinyExperiment();
   const whole = newFolder(folder, 'whole');
