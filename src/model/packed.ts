@@ -29,6 +29,8 @@ export const isInJavaScript = (matrix: Packed): matrix is PackedValues => matrix
 const BITS: { readonly [kind in PackedKind]: number } = { bfloat16: 16, float16: 16, int8: 8, nf4: 4 };
 const FLOATS = { bfloat16: 'BF16', float16: 'F16' } as const;
 const BLOCK = 64;
+/** Rows that lie side by side on the engine: native/src/compute/packed.h. */
+const PANEL = 32;
 /** From here on numbers would be rounded to infinite ones. */
 export const TOO_LARGE_FOR_FLOAT16 = 65520;
 /** Quantiles of the normal distribution, scaled to -1..1, with an exact 0. */
@@ -55,7 +57,8 @@ export function pack(values: Float32Array, outputs: number, inputs: number, kind
     const by = most === 0 ? 0 : 1 / most;
     for (let i = from; i < to; i++) {
       const share = (values[i] as number) * by;
-      if (kind === 'int8') codes[i] = Math.round(share * 127) + 128;
+      // A byte takes what is before the point: rounded to the nearest.
+      if (kind === 'int8') codes[i] = share * 127 + 128.5;
       else codes[i >> 1] = (codes[i >> 1] as number) | (nearestNf4(share) << (i & 1 ? 4 : 0));
     }
   }
@@ -87,14 +90,51 @@ export function unpack({ kind, outputs, inputs, codes, scales }: PackedValues): 
 /** Where the current engine multiplies by it as it is: its tensors, which the caller frees. Elsewhere the matrix as it is given. */
 export function ontoEngine(matrix: PackedValues): Packed {
   if (!hasFused()) return matrix;
-  const { kind, codes, scales } = matrix;
-  const words = new Int32Array(Math.ceil(codes.length / 4));
-  new Uint8Array(words.buffer).set(codes);
+  const codes = tf.tidy(() => {
+    const words = wordsOf(matrix);
+    const panels = Math.ceil(matrix.outputs / PANEL);
+    const whole = tf.pad(words, [
+      [0, panels * PANEL - matrix.outputs],
+      [0, 0],
+    ]);
+    return tf.reshape(tf.transpose(tf.reshape(whole, [panels, PANEL, -1]), [0, 2, 1]), [-1]) as tf.Tensor1D;
+  });
+  return { ...matrix, codes, scales: tf.tensor1d(scalesOf(matrix)) };
+}
+
+/** Rows of codes in words of 32 bits, each row from a word's beginning on: [out, words] int32. */
+function wordsOf({ kind, outputs, inputs, codes }: PackedValues): tf.Tensor2D {
+  const bits = BITS[kind];
+  const each = Math.ceil((inputs * bits) / 32);
+  const words = new Int32Array(outputs * each);
+  const bytes = new Uint8Array(words.buffer);
+  if ((inputs * bits) % 32 === 0) bytes.set(codes);
+  else
+    for (let row = 0; row < outputs; row++)
+      for (let at = 0; at < inputs * bits; at += 4) {
+        const from = row * inputs * bits + at;
+        const four = ((codes[from >> 3] as number) >> (from & 4)) & 15;
+        const to = row * each * 4 + (at >> 3);
+        bytes[to] = (bytes[to] as number) | (four << (at & 4));
+      }
+  return tf.tensor2d(words, [outputs, each], 'int32');
+}
+
+/** The scales as native/src/compute/packed.h has them: for every panel, and as many inputs as have one of their own in each row, its rows'. nf4: behind the book. */
+function scalesOf({ kind, outputs, inputs, scales }: PackedValues): Float32Array {
+  if (scales.length === 0) return scales;
   const book = kind === 'nf4' ? NF4 : [];
-  const numbers = new Float32Array(book.length + scales.length);
+  let together = BLOCK;
+  while (inputs % together !== 0) together /= 2;
+  const pieces = inputs / together;
+  const numbers = new Float32Array(book.length + Math.ceil(outputs / PANEL) * PANEL * pieces);
   numbers.set(book);
-  numbers.set(scales, book.length);
-  return { ...matrix, codes: tf.tensor1d(words, 'int32'), scales: tf.tensor1d(numbers) };
+  for (let row = 0; row < outputs; row++)
+    for (let piece = 0; piece < pieces; piece++) {
+      const at = (Math.floor(row / PANEL) * pieces + piece) * PANEL + (row % PANEL);
+      numbers[book.length + at] = scales[Math.floor((row * inputs + piece * together) / BLOCK)] as number;
+    }
+  return numbers;
 }
 
 export function freePacked({ codes, scales }: Packed): void {

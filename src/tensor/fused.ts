@@ -88,9 +88,9 @@ export interface PackedWeight {
   kind: PackedKind;
   outputs: number;
   inputs: number;
-  /** int32: the codes' bytes, four in a number. */
+  /** int32: the codes in panels of 32 outputs (native/src/compute/packed.h). */
   codes: Tensor1D;
-  /** One per block of 64; nf4: before them the 16 numbers that the codes stand for; of 16 bits none. */
+  /** As the panels need them; nf4: before them the 16 numbers that the codes stand for; of 16 bits none. */
   scales: Tensor1D;
 }
 

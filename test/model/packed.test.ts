@@ -170,9 +170,13 @@ test('what a gradient needs does not grow with the number of layers', () => {
     assert.equal(tf.memory().numBytes, before);
     return bytes;
   };
-  const counts = [16 * 16, 16 * 16, 16 * 8, 16 * 8, 16 * 48, 16 * 48, 16 * 48];
-  const saved = (count: number) => 4 * count - (packedBytes(count, 'nf4') + 4 * 16);
-  assert.equal(held('float32') - held('nf4'), config.layers * counts.map(saved).reduce((a, b) => a + b, 0));
+  // The engine rounds outputs up to 32, and has a scale for 16 inputs where so few are no whole block.
+  const shapes = [...[16, 16, 8, 8, 48, 48].map((outputs) => ({ outputs, inputs: 16 })), { outputs: 16, inputs: 48 }];
+  const saved = shapes.map(({ outputs, inputs }) => {
+    const wide = Math.ceil(outputs / 32) * 32;
+    return 4 * outputs * inputs - ((wide * inputs) / 2 + 4 * (wide * (inputs / 16) + 16));
+  });
+  assert.equal(held('float32') - held('nf4'), config.layers * saved.reduce((a, b) => a + b, 0));
   source.close();
   // Every matrix made for a pass is gone when the pass is, though the tape still runs.
   const matrix = pack(Float32Array.from(golden.values), 7, 30, 'nf4');

@@ -5,7 +5,6 @@
 // meanwhile the next panel is fetched: with few rows, waiting for b is what takes the time.
 #pragma once
 #include "math.h"
-#include "packed.h"
 
 namespace product {
 
@@ -171,28 +170,6 @@ INLINE void panelOf(const Product& product, Index k, Index inner, Index column, 
     turned<R>(product.b + (column + first) * product.inner + k, product.inner, math::smaller(R::kEach, columns - first), inner, panel + first);
 }
 
-// The same of a b in fewer bits.
-template <class R>
-INLINE void panelOf(const Product& product, const packed::Matrix& b, Index k, Index inner, Index column, float* panel) {
-  const Index columns = math::smaller(R::kWide, product.columns - column);
-  if (columns < R::kWide) math::fill(panel, inner * R::kWide, 0.0f);
-  if (!product.bTransposed) {
-    for (Index i = 0; i < inner; i++) packed::numbers<R::kBytes>(b, (k + i) * product.columns + column, columns, panel + i * R::kWide);
-    return;
-  }
-  // So many numbers of each row at a time: they stay in the first cache until they are turned.
-  constexpr Index kPiece = packed::kBlock;
-  float piece[R::kEach * kPiece];
-  for (Index first = 0; first < columns; first += R::kEach) {
-    const Index rows = math::smaller(R::kEach, columns - first);
-    for (Index done = 0; done < inner; done += kPiece) {
-      const Index count = math::smaller(kPiece, inner - done);
-      for (Index i = 0; i < rows; i++) packed::numbers<R::kBytes>(b, (column + first + i) * product.inner + k + done, count, piece + i * kPiece);
-      turned<R>(piece, kPiece, rows, count, panel + done * R::kWide + first);
-    }
-  }
-}
-
 // What tile `at` of `tiles` is to fetch of a panel of so many lines of 16 numbers: those from `first` on, every `step`-th, so many every kStep
 // inner numbers. Each its share, evenly, since a processor waits for few lines at a time.
 struct Share {
@@ -225,7 +202,8 @@ INLINE Ahead aheadOf(const Product& product, Index k, Index inner, Index column,
   return {product.b + column * product.inner + share.first * kLine, share.step * kLine, share.lines};
 }
 
-// The right side of a product: its own b, or a matrix of fewer bits. `panel` gives where the panel is; kReady: it was there already.
+// The right side of a product: its own b, or a matrix in panels (panels.h, packedPanels.h). `panel` gives where the panel is; kReady: it was there
+// already.
 struct Floats {
   static constexpr bool kReady = false;
   template <class R>
@@ -236,27 +214,6 @@ struct Floats {
   template <class R>
   MEMBER Ahead ahead(const Product& product, Index k, Index inner, Index column, Index at, Index tiles) const {
     return aheadOf<R>(product, k, inner, column, at, tiles);
-  }
-};
-struct FewerBits {
-  static constexpr bool kReady = false;
-  const packed::Matrix& b;
-  template <class R>
-  MEMBER const float* panel(const Product& product, Index k, Index inner, Index column, float* panel) const {
-    panelOf<R>(product, b, k, inner, column, panel);
-    return panel;
-  }
-  template <class R>
-  MEMBER Ahead ahead(const Product& product, Index k, Index inner, Index column, Index at, Index tiles) const {
-    if (column >= product.columns || (product.bTransposed && inner != product.inner)) return {product.a, 0, 0};
-    const Index bits = packed::bitsOf(b.kind), rows = math::smaller(R::kWide, product.columns - column);
-    if (product.bTransposed) {
-      const Share share = shareOf(rows * inner * bits / 512, inner, at, tiles);
-      return {reinterpret_cast<const float*>(b.codes + column * inner * bits / 8) + share.first * 16, share.step * 16, share.lines};
-    }
-    const Share share = shareOf(inner, inner, at, tiles);
-    const Index first = (k + share.first) * product.columns + column;
-    return {reinterpret_cast<const float*>(b.codes + first * bits / 8), share.step * product.columns * bits / 32, share.lines};
   }
 };
 

@@ -1,4 +1,6 @@
-// Matrices of fewer bits (src/model/packed.ts), unpacked where a product lays them out: no whole matrix of floats is ever made.
+// Matrices of fewer bits (src/model/packed.ts) w [inner, columns], laid out as products read them: panels of 32 columns one behind the other. Of a
+// panel, row by row, words of 32 bits: each has so many numbers of its column, one inner number behind the other, the first in the lowest bits.
+// They are unpacked where they are used: no whole matrix of floats is ever made.
 #pragma once
 #include "math.h"
 
@@ -6,122 +8,150 @@ namespace packed {
 
 // As src/tensor/fused.ts numbers them.
 enum Kind { kBfloat16, kFloat16, kInt8, kNf4 };
-// Numbers that share a scale.
-constexpr Index kBlock = 64;
+constexpr Index kWide = 32;
 // The numbers that codes of four bits stand for, before the scales.
 constexpr Index kBook = 16;
+// Numbers that share a scale, in the file's order: row by row of the transposed w.
+constexpr Index kBlock = 64;
+
+INLINE Index bitsOf(Index kind) { return kind == kNf4 ? 4 : (kind == kInt8 ? 8 : 16); }
+// Numbers of a word.
+INLINE Index perWord(Index kind) { return 32 / bitsOf(kind); }
+
+INLINE Index parts(Index count, Index each) { return count / each + (count % each != 0); }
+
+// Words of a column, and of all panels.
+INLINE Index wordsOf(Index kind, Index inner) { return parts(inner, perWord(kind)); }
+INLINE Index sizeOf(Index kind, Index inner, Index columns) { return parts(columns, kWide) * wordsOf(kind, inner) * kWide; }
+
+// Inner numbers of a column that have the same scale, whatever the column: where columns are no whole blocks, fewer than a block.
+INLINE Index scaledTogether(Index inner) {
+  Index each = kBlock;
+  while (inner % each != 0) each /= 2;
+  return each;
+}
+INLINE Index scalesOf(Index kind, Index inner, Index columns) {
+  if (kind < kInt8) return 0;
+  return parts(columns, kWide) * (inner / scaledTogether(inner)) * kWide + (kind == kNf4 ? kBook : 0);
+}
 
 struct Matrix {
   Index kind;
-  const uint8_t* codes;
+  const uint32_t* words;
+  // nf4: the book first; then [panels, inner / scaledTogether, 32].
   const float* scales;
+  Index inner, columns;
+
+  // The word that has the inner number k of a panel's first column; a column further is a word further.
+  const uint32_t* at(Index panel, Index k) const { return words + (panel * wordsOf(kind, inner) + k / perWord(kind)) * kWide; }
 };
 
-INLINE Index bitsOf(Index kind) { return kind == kNf4 ? 4 : (kind == kInt8 ? 8 : 16); }
+template <int kBytes>
+struct Vectors {
+  typedef float Floats __attribute__((vector_size(kBytes)));
+  typedef float AnyFloats __attribute__((vector_size(kBytes), aligned(4), may_alias));
+  typedef uint32_t Words __attribute__((vector_size(kBytes)));
+  typedef uint32_t AnyWords __attribute__((vector_size(kBytes), aligned(4), may_alias));
+  typedef int32_t Whole __attribute__((vector_size(kBytes)));
+};
 
-INLINE float ofBits(uint32_t bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-INLINE uint32_t asBits(float value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-INLINE void sixteenBits(const Matrix& m, Index first, Index count, float* to) {
-  const uint16_t* bits = reinterpret_cast<const uint16_t*>(m.codes) + first;
-  if (m.kind == kBfloat16) {
-    for (Index i = 0; i < count; i++) to[i] = ofBits(static_cast<uint32_t>(bits[i]) << 16);
-    return;
-  }
-  for (Index i = 0; i < count; i++) {
-    const uint32_t half = bits[i], magnitude = half & 0x7fff;
+// The numbers in the lowest bits of words, before their scales.
+template <int kBytes, Index kKind>
+INLINE void numbersOf(const typename Vectors<kBytes>::Words& words, const float* book, typename Vectors<kBytes>::Floats& numbers) {
+  using Floats = typename Vectors<kBytes>::Floats;
+  using Words = typename Vectors<kBytes>::Words;
+  using Whole = typename Vectors<kBytes>::Whole;
+  if constexpr (kKind == kBfloat16) {
+    numbers = reinterpret_cast<Floats>(words << 16);
+  } else if constexpr (kKind == kFloat16) {
+    const Words magnitude = words & 0x7fff;
     // Below 2^-14 the mantissa is the number, in units of 2^-24.
-    const uint32_t below = magnitude < 0x400 ? 0xffffffff : 0;
-    const uint32_t bitsBelow = asBits(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24f);
-    to[i] = ofBits((bitsBelow & below) | (((magnitude << 13) + 0x38000000) & ~below) | (half & 0x8000) << 16);
-  }
-}
-
-INLINE void eightBits(const uint8_t* codes, float scale, Index count, float* to) {
-  for (Index i = 0; i < count; i++) to[i] = static_cast<float>(static_cast<int32_t>(codes[i]) - 128) * scale;
-}
-
+    const Words below = reinterpret_cast<Words>(magnitude < 0x400);
+    const Words bitsBelow = reinterpret_cast<Words>(__builtin_convertvector(reinterpret_cast<Whole>(magnitude), Floats) * 0x1p-24f);
+    numbers = reinterpret_cast<Floats>((bitsBelow & below) | (((magnitude << 13) + 0x38000000) & ~below) | (words & 0x8000) << 16);
+  } else if constexpr (kKind == kInt8) {
+    numbers = __builtin_convertvector(reinterpret_cast<Whole>(words & 255) - 128, Floats);
+  } else {
+    const Whole places = reinterpret_cast<Whole>(words & 15);
 #if defined(__GNUC__) && !defined(__clang__)
-// Numbers from the beginning of a byte on, as many at a time as two vectors have; how many that were. The 16 numbers that codes stand for are one
-// vector, or two, and a code picks its own.
-template <int kBytes>
-struct Lookup {
-  static constexpr int kEach = kBytes / 4;
-  typedef float Vector __attribute__((vector_size(kBytes)));
-  typedef float Anywhere __attribute__((vector_size(kBytes), aligned(4), may_alias));
-  typedef int32_t Places __attribute__((vector_size(kBytes)));
-  typedef uint8_t Bytes __attribute__((vector_size(kEach), aligned(1), may_alias));
-};
-template <int kBytes>
-INLINE Index lookedUp(const uint8_t* codes, const float* book, Index count, float* to) {
-  using Vector = typename Lookup<kBytes>::Vector;
-  using Anywhere = typename Lookup<kBytes>::Anywhere;
-  using Places = typename Lookup<kBytes>::Places;
-  using Bytes = typename Lookup<kBytes>::Bytes;
-  constexpr int n = kBytes / 4;
-  const Vector first = *reinterpret_cast<const Anywhere*>(book), second = *reinterpret_cast<const Anywhere*>(book + kBook - n);
-  Places early, late;
-  for (int i = 0; i < n; i++) {
-    early[i] = i / 2 + i % 2 * n;
-    late[i] = n / 2 + i / 2 + i % 2 * n;
-  }
-  Index i = 0;
-  for (; i + 2 * n <= count; i += 2 * n) {
-    const Places both = __builtin_convertvector(*reinterpret_cast<const Bytes*>(codes + i / 2), Places);
-    const Places low = both & 15, high = both >> 4;
-    const Vector even = n == kBook ? __builtin_shuffle(first, low) : __builtin_shuffle(first, second, low);
-    const Vector odd = n == kBook ? __builtin_shuffle(first, high) : __builtin_shuffle(first, second, high);
-    *reinterpret_cast<Anywhere*>(to + i) = __builtin_shuffle(even, odd, early);
-    *reinterpret_cast<Anywhere*>(to + i + n) = __builtin_shuffle(even, odd, late);
-  }
-  return i;
-}
-#endif
-
-// The numbers from place `at` on, two in a byte, the first in the low half.
-template <int kBytes>
-INLINE void fourBits(const Matrix& m, Index at, Index count, float scale, float* to) {
-  float book[kBook];
-  for (Index i = 0; i < kBook; i++) book[i] = m.scales[i] * scale;
-  Index i = 0;
-#if defined(__GNUC__) && !defined(__clang__)
-  if constexpr (kBytes >= 32)
-    if (at % 2 == 0) {
-      i = lookedUp<kBytes>(m.codes + at / 2, book, count, to);
-      at += i;
-      to += i;
-      count -= i;
-      i = 0;
+    // The 16 numbers are one vector, or two, and a code picks its own.
+    if constexpr (kBytes >= 32) {
+      constexpr int n = kBytes / 4;
+      const Floats first = *reinterpret_cast<const typename Vectors<kBytes>::AnyFloats*>(book);
+      const Floats second = *reinterpret_cast<const typename Vectors<kBytes>::AnyFloats*>(book + kBook - n);
+      numbers = n == kBook ? __builtin_shuffle(first, places) : __builtin_shuffle(first, second, places);
+      return;
     }
 #endif
-  if (at % 2 == 1) to[i++] = book[m.codes[at / 2] >> 4];
-  const uint8_t* codes = m.codes + (at + i) / 2;
-  for (; i + 2 <= count; i += 2, codes++) {
-    to[i] = book[*codes & 15];
-    to[i + 1] = book[*codes >> 4];
+    for (int i = 0; i < kBytes / 4; i++) numbers[i] = book[places[i]];
   }
-  if (i < count) to[i] = book[*codes & 15];
 }
 
-// `count` numbers of the matrix, row by row, from place `first` on, by a processor whose vectors have kBytes.
+#if defined(__wasm__)
+// V8 keeps the loops of large functions in memory instead of registers.
+#define UNPACKING static __attribute__((noinline))
+#else
+#define UNPACKING INLINE
+#endif
+
+// Inner numbers k .. k + count of a panel's columns `first` .. first + columns, k a multiple of perWord and columns of a vector: row by row at `to`,
+// `row` apart.
+template <int kBytes, Index kKind>
+UNPACKING void unpackedOf(const Matrix& m, Index panel, Index k, Index count, Index first, Index columns, float* to, Index row) {
+  using AnyFloats = typename Vectors<kBytes>::AnyFloats;
+  using AnyWords = typename Vectors<kBytes>::AnyWords;
+  constexpr Index kEach = kBytes / 4, kPer = kKind == kNf4 ? 8 : (kKind == kInt8 ? 4 : 2), kBits = 32 / kPer;
+  constexpr bool kScaled = kKind >= kInt8;
+  const Index together = kScaled ? scaledTogether(m.inner) : 1;
+  const float* scales = m.scales + (kKind == kNf4 ? kBook : 0) + (kScaled ? panel * (m.inner / together) * kWide + first : 0);
+  const uint32_t* words = m.at(panel, k) + first;
+  // As long as a word's numbers share a scale, it is found once.
+  const bool whole = !kScaled || together % kPer == 0;
+  for (Index done = 0; done < count; done += kPer, words += kWide) {
+    const Index some = math::smaller(kPer, count - done);
+    const float* scale = kScaled ? scales + (k + done) / together * kWide : nullptr;
+    for (Index column = 0; column < columns; column += kEach) {
+      typename Vectors<kBytes>::Words word = *reinterpret_cast<const AnyWords*>(words + column);
+      float* at = to + done * row + column;
+      if (some == kPer && whole) {
+#pragma GCC unroll 8
+        for (int n = 0; n < static_cast<int>(kPer); n++) {
+          typename Vectors<kBytes>::Floats value{};
+          numbersOf<kBytes, kKind>(word >> (n * static_cast<int>(kBits)), m.scales, value);
+          if constexpr (kScaled) value *= *reinterpret_cast<const AnyFloats*>(scale + column);
+          *reinterpret_cast<AnyFloats*>(at + n * row) = value;
+        }
+        continue;
+      }
+      for (Index n = 0; n < some; n++, word >>= kBits) {
+        typename Vectors<kBytes>::Floats value{};
+        numbersOf<kBytes, kKind>(word, m.scales, value);
+        if constexpr (kScaled) value *= *reinterpret_cast<const AnyFloats*>(scales + (k + done + n) / together * kWide + column);
+        *reinterpret_cast<AnyFloats*>(at + n * row) = value;
+      }
+    }
+  }
+}
+
 template <int kBytes>
-INLINE void numbers(const Matrix& m, Index first, Index count, float* to) {
-  if (m.kind == kBfloat16 || m.kind == kFloat16) return sixteenBits(m, first, count, to);
-  const float* scales = m.kind == kNf4 ? m.scales + kBook : m.scales;
-  for (Index done = 0; done < count;) {
-    const Index at = first + done, some = math::smaller(kBlock - at % kBlock, count - done);
-    if (m.kind == kInt8) eightBits(m.codes + at, scales[at / kBlock], some, to + done);
-    else fourBits<kBytes>(m, at, some, scales[at / kBlock], to + done);
-    done += some;
+INLINE void unpacked(const Matrix& m, Index panel, Index k, Index count, Index first, Index columns, float* to, Index row) {
+  switch (m.kind) {
+    case kBfloat16: return unpackedOf<kBytes, kBfloat16>(m, panel, k, count, first, columns, to, row);
+    case kFloat16: return unpackedOf<kBytes, kFloat16>(m, panel, k, count, first, columns, to, row);
+    case kInt8: return unpackedOf<kBytes, kInt8>(m, panel, k, count, first, columns, to, row);
+    default: return unpackedOf<kBytes, kNf4>(m, panel, k, count, first, columns, to, row);
+  }
+}
+
+// All inner numbers of one column, one behind the other.
+INLINE void column(const Matrix& m, Index column, float* to) {
+  constexpr Index kEach = 4, kSome = 64;
+  const Index inside = column % kWide, first = inside / kEach * kEach;
+  float four[kSome * kEach];
+  for (Index k = 0; k < m.inner; k += kSome) {
+    const Index count = math::smaller(kSome, m.inner - k);
+    unpacked<4 * kEach>(m, column / kWide, k, count, first, kEach, four, kEach);
+    for (Index i = 0; i < count; i++) to[k + i] = four[i * kEach + inside - first];
   }
 }
 

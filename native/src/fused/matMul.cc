@@ -12,13 +12,10 @@ using product::Product;
 
 struct Given {
   Product product;
-  // The right side where it has fewer bits; codes null: product.b.
-  packed::Matrix packed;
 
   template <class R>
   MEMBER void some(Index from, Index to) const {
-    if (packed.codes != nullptr) tiles::multiply<R>(product, product::FewerBits{packed}, from, to);
-    else tiles::multiply<R>(product, product::Floats{}, from, to);
+    tiles::multiply<R>(product, product::Floats{}, from, to);
   }
 };
 
@@ -32,7 +29,7 @@ void multiply(const Given& given) {
 void multiplyTurned(const Input& a, const Input& b, float* y) {
   const Index inner = a.shape[0], rows = a.shape[1], columns = b.shape[1];
   std::vector<float> turned(static_cast<size_t>(rows * columns));
-  multiply({{b.floats(), a.floats(), nullptr, turned.data(), columns, inner, rows, true, false}, {}});
+  multiply({{b.floats(), a.floats(), nullptr, turned.data(), columns, inner, rows, true, false}});
   constexpr Index kBlock = 16;
   for (Index first = 0; first < rows; first += kBlock)
     for (Index j = 0; j < columns; j++)
@@ -44,7 +41,7 @@ void multiply(const Input& a, const Input& b, const float* start, const Sizes& s
   const size_t aSide = static_cast<size_t>(sizes[0]), bSide = static_cast<size_t>(sizes[1]);
   const Index rows = a.shape[aSide], inner = b.shape[bSide], columns = b.shape[1 - bSide];
   if (aSide == 1 && bSide == 0 && start == nullptr && inner > 0 && columns <= 128 && rows >= 2 * columns) return multiplyTurned(a, b, y);
-  multiply({{a.floats(), b.floats(), start, y, rows, inner, columns, aSide == 1, bSide == 1}, {}});
+  multiply({{a.floats(), b.floats(), start, y, rows, inner, columns, aSide == 1, bSide == 1}});
 }
 
 }  // namespace
@@ -67,22 +64,5 @@ std::string addMatMulShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
   return in[0] == (*out)[0] ? "" : "takes a start of the product's shape";
 }
 void addMatMul(const Inputs& in, const Sizes& sizes, float, const Outputs& out) { multiply(in[1], in[2], in[0].floats(), sizes, out[0]); }
-
-// x W^T, or x W where sizes say back, W [outputs, inputs] in fewer bits.
-std::string packedMatMulShapes(const Shapes& in, const Sizes& sizes, Shapes* out) {
-  if (sizes.size() != 4 || sizes[3] > 1) return "takes a kind, outputs, inputs and 1 for back as its sizes";
-  const std::string wrong = packedMisfit(in[1], in[2], sizes);
-  if (!wrong.empty()) return wrong;
-  const int64_t outputs = sizes[1], inputs = sizes[2];
-  if (in[0].size() != 2 || in[0][1] != (sizes[3] == 1 ? outputs : inputs)) return "takes rows as wide as the matrix";
-  *out = {{in[0][0], sizes[3] == 1 ? inputs : outputs}};
-  return "";
-}
-void packedMatMul(const Inputs& in, const Sizes& sizes, float, const Outputs& out) {
-  const bool back = sizes[3] == 1;
-  const int64_t inner = in[0].shape[1], columns = back ? sizes[2] : sizes[1];
-  multiply({{in[0].floats(), nullptr, nullptr, out[0], in[0].shape[0], inner, columns, false, !back},
-            {sizes[0], static_cast<const uint8_t*>(in[1].data), in[2].floats()}});
-}
 
 }  // namespace fused

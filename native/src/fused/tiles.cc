@@ -62,12 +62,12 @@ ALWAYS inline void apart(__m512 first, __m512 second, Part* to) {
   _mm512_store_si512(to + 4 * kTile, _mm512_or_si512(one, other));
 }
 
-// Inner numbers that share a lane are 16 apart, in rows and in panels. Of 32 rows of a panel, `left` of which there are, one unit: two rows' halves.
+// Inner numbers that share a lane stand one behind the other. Of 32 rows of a panel, `left` of which there are, one unit: two rows' halves.
 ALWAYS inline void unitApart(const float* panel, Index left, int unit, Part* parts) {
-  const int row = unit / 2, half = unit % 2;
-  const float* from = panel + row * kSide + half * 16;
+  const int pair = unit / 2, half = unit % 2;
+  const float* from = panel + 2 * pair * kSide + half * 16;
   const __m512 none = _mm512_setzero_ps();
-  apart(row < left ? _mm512_loadu_ps(from) : none, row + 16 < left ? _mm512_loadu_ps(from + 16 * kSide) : none, parts + half * kTile + row * 32);
+  apart(2 * pair < left ? _mm512_loadu_ps(from) : none, 2 * pair + 1 < left ? _mm512_loadu_ps(from + kSide) : none, parts + half * kTile + pair * 32);
 }
 
 }  // namespace
@@ -94,6 +94,7 @@ void apart(const Next& next, Index inner) {
 }
 
 void rowsApart(const float* a, Index row, bool turned, Index rows, Index inner, Part* parts) {
+  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0), odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
   alignas(64) float piece[kSide * kSide];
   for (Index k = 0; k < inner; k += kSide, parts += kBlock) {
     const Index count = math::smaller(kSide, inner - k);
@@ -109,8 +110,12 @@ void rowsApart(const float* a, Index row, bool turned, Index rows, Index inner, 
     const __mmask16 second = static_cast<__mmask16>(count >= 32 ? 0xffff : (count > 16 ? (1 << (count - 16)) - 1 : 0));
     for (Index i = 0; i < kSide; i++) {
       Part* to = parts + i / 16 * kTile + i % 16 * 32;
-      if (i < rows) apart(_mm512_maskz_loadu_ps(first, from + i * step), _mm512_maskz_loadu_ps(second, from + i * step + 16), to);
-      else apart(_mm512_setzero_ps(), _mm512_setzero_ps(), to);
+      if (i >= rows) {
+        apart(_mm512_setzero_ps(), _mm512_setzero_ps(), to);
+        continue;
+      }
+      const __m512 one = _mm512_maskz_loadu_ps(first, from + i * step), other = _mm512_maskz_loadu_ps(second, from + i * step + 16);
+      apart(_mm512_permutex2var_ps(one, even, other), _mm512_permutex2var_ps(one, odd, other), to);
     }
   }
 }
@@ -219,7 +224,9 @@ void halfBlock(const Part* a, const Part* b, Index inner, product::Ahead ahead, 
   Fetching fetching(y, yRow, steps);
   constexpr Index kPart = 2 * kTile;
   for (Index step = 0; step < steps; step++, a += kBlock, b += kPart) {
-    columnTiles(b);
+    // 16 rows of 32 words, each of which has two parts.
+    _tile_loadd(6, b, 128);
+    _tile_loadd(7, b + 32, 128);
     for (int part = 0; part < 3; part++) {
       rowTiles(a + part * kPart);
       multiplyTiles();
@@ -233,33 +240,36 @@ void halfBlock(const Part* a, const Part* b, Index inner, product::Ahead ahead, 
   storeSum(y, yRow);
 }
 
-void Halves::parts(const product::Product& product, Index k, Index inner, Index column, Part* to) const {
-  const Part* codes = reinterpret_cast<const Part*>(b.codes);
-  const __m512i beside = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  const auto some = [](Index count) ALWAYS { return static_cast<__mmask32>(count >= 32 ? 0xffffffffu : (1u << math::larger(0, count)) - 1); };
-  for (Index done = 0; done < inner; done += kSide)
-    for (Index half = 0; half < 2; half++, to += kTile) {
-      const Index first = column + half * 16, columns = math::smaller(16, product.columns - first);
-      const Index row = k + done, left = inner - done;
-      if (product.bTransposed) {
-        // Of each column 32 inner numbers side by side: the pairs that share a lane, and lanes and columns change places.
-        alignas(64) float lanes[16 * 16];
-        for (Index j = 0; j < 16; j++) {
-          const __mmask32 there = j < columns ? some(left) : 0;
-          const __m512i numbers = _mm512_maskz_loadu_epi16(there, codes + (first + j) * product.inner + row);
-          _mm512_store_si512(lanes + j * 16, _mm512_permutexvar_epi16(beside, numbers));
+const Part* StraightHalves::parts(Index k, Index inner, Index column, Part* to) const {
+  const uint32_t* words = w.at(column / kSide, k);
+  if (inner % kSide == 0) return reinterpret_cast<const Part*>(words);
+  // Behind the last number there is another panel.
+  const Index count = packed::parts(inner, 2) * kSide;
+  std::memcpy(to, words, static_cast<size_t>(count) * sizeof *words);
+  std::memset(reinterpret_cast<uint32_t*>(to) + count, 0, static_cast<size_t>(blocksOf(inner) * kSide / 2 * kSide - count) * sizeof *words);
+  return to;
+}
+
+const Part* TurnedHalves::parts(Index k, Index inner, Index column, Part* to) const {
+  // Of two vectors of words, a panel's row of them, the lower halves, or the upper ones: columns that lie side by side share a lane.
+  const __m512i lower = _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+  const __m512i upper = _mm512_add_epi16(lower, _mm512_set1_epi16(1));
+  float* at = reinterpret_cast<float*>(to);
+  for (Index done = 0; done < inner; done += kSide, at += kSide / 2 * kSide)
+    for (Index half = 0; half < kSide; half += 16) {
+      alignas(64) float lanes[16 * 16];
+      for (Index j = 0; j < 16; j++) {
+        const Index row = column + half + j;
+        __m512i numbers = _mm512_setzero_si512();
+        if (row < w.inner) {
+          const uint32_t* words = w.at((k + done) / kSide, row);
+          numbers = _mm512_permutex2var_epi16(_mm512_loadu_si512(words), row % 2 == 0 ? lower : upper, _mm512_loadu_si512(words + 16));
         }
-        product::turned<product::Registers<64, 14>>(lanes, 16, 16, 16, reinterpret_cast<float*>(to), 16);
-        continue;
+        _mm512_store_si512(lanes + j * 16, numbers);
       }
-      const __mmask16 there = static_cast<__mmask16>(some(columns));
-      for (Index i = 0; i < 16; i++) {
-        const Part* from = codes + (row + i) * product.columns + first;
-        const __m256i one = _mm256_maskz_loadu_epi16(i < left ? there : 0, from);
-        const __m256i other = _mm256_maskz_loadu_epi16(i + 16 < left ? there : 0, from + 16 * product.columns);
-        _mm512_store_si512(to + i * 32, _mm512_or_si512(_mm512_cvtepu16_epi32(one), _mm512_slli_epi32(_mm512_cvtepu16_epi32(other), 16)));
-      }
+      product::turned<product::Registers<64, 14>>(lanes, 16, 16, 16, at + half, kSide);
     }
+  return to;
 }
 #endif
 

@@ -7,7 +7,7 @@
 #pragma once
 #include <type_traits>
 
-#include "../compute/matMul.h"
+#include "../compute/packedPanels.h"
 #include "room.h"
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
@@ -31,7 +31,7 @@ constexpr Index kBlock = 3 * kSide * kSide;
 // Inner numbers, and numbers of a, whose parts stay in the second cache beside those of two panels.
 constexpr Index kInner = 768, kNumbers = 200000;
 
-// What is taken apart meanwhile: of a panel [inner, 32] the units `from` to `end`. A unit is half a pair of rows in every 32.
+// What is taken apart meanwhile: of a panel [inner, 32] the units `from` to `end`. A unit is half of two rows, one behind the other, in every 32.
 constexpr int kUnits = 32;
 struct Next {
   const float* panel;
@@ -48,13 +48,15 @@ ON_TILES void apart(const Next& next, Index inner);
 ON_TILES void rowsApart(const float* a, Index row, bool turned, Index rows, Index inner, Part* parts);
 // y = start + a b of 32 rows and columns and `inner` numbers, from parts; start null for 0.
 ON_TILES void block(const Part* a, const Part* b, Index inner, product::Ahead ahead, const Next& next, const float* start, Index startRow, float* y, Index yRow);
-// The same with a b that is bfloat16: of its parts the high ones are all there are.
+// The same with a b that is bfloat16, of whose parts the high ones are all there are: words as in packed.h, two numbers one behind the other in each.
 ON_TILES void halfBlock(const Part* a, const Part* b, Index inner, product::Ahead ahead, const float* start, Index startRow, float* y, Index yRow);
 
-// A matrix of bfloat16 as the right side: its codes are parts.
-struct Halves : product::FewerBits {
-  // Columns `column` on, from the inner number `k` on, as halfBlock reads them.
-  ON_TILES void parts(const product::Product& product, Index k, Index inner, Index column, Part* to) const;
+// A matrix of bfloat16 as the right side. Columns `column` on, from the inner number `k` on, as halfBlock reads them: where they are, or at `to`.
+struct StraightHalves : ::panels::StraightUnpacked {
+  ON_TILES const Part* parts(Index k, Index inner, Index column, Part* to) const;
+};
+struct TurnedHalves : ::panels::TurnedUnpacked {
+  ON_TILES const Part* parts(Index k, Index inner, Index column, Part* to) const;
 };
 
 INLINE Index blocksOf(Index count) { return (count + kSide - 1) / kSide; }
@@ -79,7 +81,7 @@ inline Index roomOf(const product::Product& p) {
 template <class R, class B>
 ON_TILES void panels(const product::Product& p, const B& b, Index from, Index to, float* room) {
   static_assert(R::kWide == kSide);
-  constexpr bool kHalves = std::is_same<B, Halves>::value;
+  constexpr bool kHalves = std::is_same<B, StraightHalves>::value || std::is_same<B, TurnedHalves>::value;
   if (from >= to) return;
   const Division all(p);
   const Index each = all.inner / kSide * kBlock;
@@ -104,7 +106,8 @@ ON_TILES void panels(const product::Product& p, const B& b, Index from, Index to
         const Index column = at * kSide, columns = math::smaller(kSide, p.columns - column);
         const bool more = !kHalves && at + 1 < to;
         const float* following = nullptr;
-        if constexpr (kHalves) b.parts(p, k, inner, column, now);
+        const Part* halves = nullptr;
+        if constexpr (kHalves) halves = b.parts(k, inner, column, now);
         else if (more) following = b.template panel<R>(p, k, inner, column + kSide, panel);
         for (Index t = 0; t < blocks; t++) {
           const Index row = first + t * kSide, count = math::smaller(kSide, first + rows - row), place = row * p.columns + column;
@@ -115,7 +118,7 @@ ON_TILES void panels(const product::Product& p, const B& b, Index from, Index to
           float* y = p.y + place;
           const float* start = k > 0 ? y : (p.start != nullptr ? p.start + place : nullptr);
           const auto compute = [&](const float* from, Index fromRow, float* own, Index ownRow) {
-            if constexpr (kHalves) halfBlock(a + t * each, now, inner, ahead, from, fromRow, own, ownRow);
+            if constexpr (kHalves) halfBlock(a + t * each, halves, inner, ahead, from, fromRow, own, ownRow);
             else block(a + t * each, now, inner, ahead, next, from, fromRow, own, ownRow);
           };
           if (count == kSide && columns == kSide) {
@@ -141,14 +144,17 @@ template <class R, class B>
 MEMBER void multiply(const product::Product& p, const B& b, Index from, Index to) {
 #if defined(SPARRING_TILES)
   if constexpr (R::kBytes == 64)
-    if (found()) {
-      if constexpr (std::is_same<B, product::FewerBits>::value)
-        if (b.b.kind == packed::kBfloat16) return tiles::panels<R>(p, Halves{b}, from, to, room(roomOf(p)));
-      // With few rows, taking the panels apart takes longer than the product.
-      constexpr Index kFew = 48;
-      if (p.rows > kFew) return tiles::panels<R>(p, b, from, to, room(roomOf(p)));
+    // With few rows, taking the panels apart takes longer than the product.
+    if (p.rows > ::panels::kFewRows && found()) {
+      if constexpr (std::is_same<B, ::panels::StraightUnpacked>::value)
+        if (b.w.kind == packed::kBfloat16) return tiles::panels<R>(p, StraightHalves{b}, from, to, room(roomOf(p)));
+      if constexpr (std::is_same<B, ::panels::TurnedUnpacked>::value)
+        if (b.w.kind == packed::kBfloat16) return tiles::panels<R>(p, TurnedHalves{b}, from, to, room(roomOf(p)));
+      return tiles::panels<R>(p, b, from, to, room(roomOf(p)));
     }
 #endif
+  if constexpr (std::is_base_of<::panels::Unpacking, B>::value)
+    if (p.rows <= ::panels::kFewRows) return ::panels::fewRows<R>(p, b, from, to, room(::panels::roomOfPacked<R>(p)));
   product::panels<R>(p, b, from, to, room(product::roomOf<R>(p)));
 }
 

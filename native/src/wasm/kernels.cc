@@ -380,7 +380,7 @@ EXPORT("roomOf") Index roomOf(const Job* job) {
   const Index each = sizeof(float);
   if (job->op == kAttention || job->op == kAttentionGrad) return attention::roomOf(job->as<Attention>().form(), job->op == kAttentionGrad) * each;
   if (job->op == kNextToken) return nextToken::roomOf(job->as<NextToken>().form) * each;
-  if (job->op == kPackedMatMul) return product::roomOf<Vectors>(job->as<PackedMatMul>().form()) * each;
+  if (job->op == kPackedMatMul) return panels::roomOfPacked<Vectors>(job->as<PackedMatMul>().form()) * each;
   if (job->op != kMatMul) return 0;
   const auto& m = job->as<MatMul>();
   return product::roomOf<Vectors>({m.a, m.b, m.start, m.y, m.rows, m.inner, m.columns, m.aTransposed != 0, m.bTransposed != 0}) * each;

@@ -1,7 +1,6 @@
 // Products of matrices as jobs of the WebAssembly engine: their arguments, in the order of wasmJobs.ts, and what computes some panels or rows of them.
 #pragma once
-#include "../compute/matMul.h"
-#include "../compute/packed.h"
+#include "../compute/packedPanels.h"
 
 namespace {
 
@@ -30,27 +29,43 @@ EVERY_PROCESSOR void matMul(const MatMul& m, Index from, Index to, float* room) 
 
 struct PackedMatMul {
   const float *x, *scales;
-  const uint8_t* codes;
+  const uint32_t* codes;
   float* y;
   Index rows, inner, columns, back, kind;
-  product::Product form() const { return {x, nullptr, nullptr, y, rows, inner, columns, false, back == 0}; }
+  product::Product form() const { return {x, nullptr, nullptr, y, rows, inner, columns, false, back != 0}; }
 };
 
+// Functions of their own, as small as may be.
+template <class B>
+EVERY_PROCESSOR void manyRows(const product::Product& p, const B& b, Index from, Index to, float* room) {
+  product::panels<Vectors>(p, b, from, to, room);
+}
+template <class B>
+EVERY_PROCESSOR void fewRows(const product::Product& p, const B& b, Index from, Index to, float* room) {
+  panels::fewRows<Vectors>(p, b, from, to, room);
+}
+template <class B>
+void multiplyPacked(const product::Product& p, const B& b, Index from, Index to, float* room) {
+  if (p.rows > panels::kFewRows) manyRows(p, b, from, to, room);
+  else fewRows(p, b, from, to, room);
+}
+
 EVERY_PROCESSOR void packedMatMul(const PackedMatMul& m, Index from, Index to, float* room) {
-  product::panels<Vectors>(m.form(), product::FewerBits{{m.kind, m.codes, m.scales}}, from, to, room);
+  if (m.back != 0) multiplyPacked(m.form(), panels::TurnedUnpacked{{{m.kind, m.codes, m.scales, m.columns, m.inner}}}, from, to, room);
+  else multiplyPacked(m.form(), panels::StraightUnpacked{{{m.kind, m.codes, m.scales, m.inner, m.columns}}}, from, to, room);
 }
 
 struct PackedRows {
   const float* scales;
-  const uint8_t* codes;
+  const uint32_t* codes;
   const int32_t* ids;
   float* y;
   Index width, kind;
 };
 
 EVERY_PROCESSOR void packedRows(const PackedRows& r, Index from, Index to) {
-  const packed::Matrix matrix{r.kind, r.codes, r.scales};
-  for (Index i = from; i < to; i++) packed::numbers<16>(matrix, r.ids[i] * r.width, r.width, r.y + i * r.width);
+  const packed::Matrix w{r.kind, r.codes, r.scales, r.width, 0};
+  for (Index i = from; i < to; i++) packed::column(w, r.ids[i], r.y + i * r.width);
 }
 
 }  // namespace

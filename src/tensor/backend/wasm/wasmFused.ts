@@ -86,16 +86,20 @@ const PACKED = [
   { eachWord: 4, block: 64, book: 0 },
   { eachWord: 8, block: 64, book: 16 },
 ];
+/** Its outputs that lie side by side. */
+const PACKED_WIDE = 32;
 
 /** What is wrong with a matrix in fewer bits, sizes of whose op begin with its kind, outputs and inputs. */
 function packedMisfit(call: Call): string | undefined {
   const [kind = -1, outputs = 0, inputs = 0] = call.sizes;
   const form = PACKED[kind];
   if (!form) return 'knows no such kind';
-  const count = outputs * inputs;
-  const scales = form.book + (form.block === 0 ? 0 : Math.ceil(count / form.block));
-  const fits =
-    same(shapeOf(call, 'codes'), [Math.ceil(count / form.eachWord)]) && same(shapeOf(call, 'scales'), [scales]);
+  const wide = Math.ceil(outputs / PACKED_WIDE) * PACKED_WIDE;
+  let together = form.block;
+  while (inputs % together > 0) together /= 2;
+  const scales = form.block === 0 ? 0 : form.book + (wide * inputs) / together;
+  const codes = wide * Math.ceil(inputs / form.eachWord);
+  const fits = same(shapeOf(call, 'codes'), [codes]) && same(shapeOf(call, 'scales'), [scales]);
   return fits ? undefined : 'was given codes or scales that do not fit';
 }
 
