@@ -20,7 +20,7 @@ class Execution {
 
   // On JavaScript's thread; ends with a status.
   void run();
-  // The same on another thread. One such runs at a time.
+  // The same on another thread, beside.h. One such runs at a time.
   void runAside();
   // Of one that runs aside, our own ops that have not begun do not run any more, and it ends with an error.
   void cancel() { cancelled_ = true; }
