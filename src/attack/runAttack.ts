@@ -4,7 +4,7 @@ import type { Random } from '../base/random';
 import { type Batch, partsOf } from '../data/batch';
 import { jitAside } from '../tensor/jit';
 import { tidied } from '../tensor/tidied';
-import type { Attack, AttackStep } from './attack';
+import type { Attack } from './attack';
 import type { Target } from './forward';
 
 /** What an attack has found. Whoever asked for it closes it. */
@@ -35,25 +35,23 @@ export interface AttackLinks {
   onIteration?(done: number): void;
 }
 
-/** One step, compiled where the engine can. What it depends on besides tensors: the attack, its options, and the model it runs on. */
-function step<Options, State>(
-  attack: Attack<Options, State>,
-  { model, ...target }: Target,
-  batch: Batch,
-  options: Options,
-  state: State,
+/**
+ * A function of the attack, compiled where the engine can. What it depends on besides tensors: the attack, its options, and the model it
+ * runs on.
+ */
+function compute<Options extends { iterations: number }, State, Result>(
+  name: 'step' | 'result',
+  work: (target: Target, batch: Batch, options: Options, state: State) => Result,
+  { version }: Attack<Options, State>,
+  [{ model, ...target }, batch, options, state]: [Target, Batch, Options, State],
   signal: AbortSignal | undefined,
-): Promise<AttackStep<State>> {
-  const parts = partsOf(batch);
+): Promise<Result> {
+  const args = { target, parts: partsOf(batch), state };
   // How many steps there will be is no step's business.
-  const key = `attack ${attack.version} ${JSON.stringify({ ...options, iterations: 0 })}`;
-  return jitAside(
-    model.config,
-    key,
-    { target, parts, state },
-    (args) => attack.step({ ...args.target, model }, { ...batch, ...args.parts }, options, args.state),
-    signal,
-  );
+  const key = `attack ${version} ${name} ${JSON.stringify({ ...options, iterations: 0 })}`;
+  const own = (given: typeof args) =>
+    work({ ...given.target, model }, { ...batch, ...given.parts }, options, given.state);
+  return jitAside(model.config, key, args, own, signal);
 }
 
 /**
@@ -72,7 +70,7 @@ export async function runAttack<Options extends { iterations: number }, State>(
   let lossBefore: Scalar | undefined;
   try {
     for (let i = 0; i < options.iterations; i++) {
-      const { state: next, loss } = await step(attack, target, batch, options, state, signal);
+      const { state: next, loss } = await compute('step', attack.step, attack, [target, batch, options, state], signal);
       release(state, next);
       state = next;
       if (lossBefore) loss.dispose();
@@ -80,7 +78,10 @@ export async function runAttack<Options extends { iterations: number }, State>(
       onIteration?.(i + 1);
     }
     if (!lossBefore) throw new Error('an attack needs at least one iteration');
-    const result = { delta: tf.tidy(() => tf.clone(attack.result(target, batch, options, state))), lossBefore };
+    const found = await compute('result', attack.result, attack, [target, batch, options, state], signal);
+    // It may be the state's own.
+    const result = { delta: tf.clone(found), lossBefore };
+    release(found, state);
     return { ...result, close: () => tf.dispose(result) };
   } catch (error) {
     lossBefore?.dispose();
