@@ -5,9 +5,10 @@ export const BYTES_EACH: { readonly [type in FloatType]: number } = { F32: 4, F1
 /** Numbers as bytes, little endian; rounded to nearest, ties to even, as IEEE 754 and PyTorch do. */
 export function encodeFloats(data: Float32Array, dtype: FloatType): Uint8Array {
   if (dtype === 'F32') return new Uint8Array(data.slice().buffer);
-  const words = new Uint32Array(data.slice().buffer);
+  const words = new Int32Array(data.buffer, data.byteOffset, data.length);
   const bits = new Uint16Array(data.length);
-  for (let i = 0; i < data.length; i++) bits[i] = dtype === 'F16' ? half(words[i]!, data[i]!) : brain(words[i]!);
+  if (dtype === 'F16') for (let i = 0; i < data.length; i++) bits[i] = half(words[i]!, data[i]!);
+  else for (let i = 0; i < data.length; i++) bits[i] = brain(words[i]!);
   return new Uint8Array(bits.buffer);
 }
 

@@ -39,8 +39,11 @@ const NF4 = [
   -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
   0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
 ];
-/** Half way between two neighbours. */
-const NF4_BORDERS = NF4.slice(1).map((value, i) => (value + (NF4[i] as number)) / 2);
+/** Half way between two neighbours; nothing is beyond the last. */
+const NF4_BORDERS = Float64Array.of(
+  ...NF4.slice(1).map((value, i) => (value + (NF4[i] as number)) / 2),
+  Number.POSITIVE_INFINITY,
+);
 
 /** values [out, in] row by row; float16: none at or beyond TOO_LARGE_FOR_FLOAT16. */
 export function pack(values: Float32Array, outputs: number, inputs: number, kind: PackedKind): PackedValues {
@@ -55,12 +58,13 @@ export function pack(values: Float32Array, outputs: number, inputs: number, kind
     for (let i = from; i < to; i++) most = Math.max(most, Math.abs(values[i] as number));
     scales[block] = kind === 'nf4' ? most : most / 127;
     const by = most === 0 ? 0 : 1 / most;
-    for (let i = from; i < to; i++) {
-      const share = (values[i] as number) * by;
-      // A byte takes what is before the point: rounded to the nearest.
-      if (kind === 'int8') codes[i] = share * 127 + 128.5;
-      else codes[i >> 1] = (codes[i >> 1] as number) | (nearestNf4(share) << (i & 1 ? 4 : 0));
-    }
+    // A byte takes what is before the point: rounded to the nearest.
+    if (kind === 'int8') for (let i = from; i < to; i++) codes[i] = (values[i] as number) * by * 127 + 128.5;
+    else
+      for (let i = from; i < to; i += 2) {
+        const second = i + 1 < to ? nearestNf4((values[i + 1] as number) * by) : 0;
+        codes[i >> 1] = nearestNf4((values[i] as number) * by) | (second << 4);
+      }
   }
   return { ...form, codes, scales };
 }
@@ -174,5 +178,5 @@ const CODE_OF_CELL = Uint8Array.from(
 /** The code of the nearest number; of two, the smaller one's. */
 function nearestNf4(share: number): number {
   const code = CODE_OF_CELL[((share + 1) * CELLS) | 0] as number;
-  return code < 15 && share > (NF4_BORDERS[code] as number) ? code + 1 : code;
+  return share > (NF4_BORDERS[code] as number) ? code + 1 : code;
 }
