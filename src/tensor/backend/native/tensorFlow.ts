@@ -144,7 +144,8 @@ export async function startTensorFlow(
   const recorder = new Recorder(addon, (id) => addon.describeTensor(id));
   const { version } = addon.load(
     libraries,
-    configProto({ threads }, device),
+    // One op at a time, which has all threads: another of TensorFlow's would look for work meanwhile and take a core from it.
+    configProto({ threads, ...(cores <= MOST_PARTS && { ops: 1 }) }, device),
     configProto({ threads: 1, ops: cores }),
     cores,
     cuda,
