@@ -214,6 +214,27 @@ async function stopAndResume() {
   await command('View: Close All Editors');
 }
 
+async function withinAStep() {
+  shorten(file, 2, false);
+  const experiment = parse(readFileSync(file, 'utf8'));
+  // far longer than anybody here waits
+  experiment.attack.iterations = 100_000;
+  writeFileSync(file, stringify(experiment));
+  await page
+    .getByRole('treeitem', { name: /cat\.sparring\.yaml/ })
+    .first()
+    .dblclick();
+  await command('Sparring: Start Training');
+  await webview()
+    .locator('.activity', { hasText: /In step 1: attack iteration \d+ of 100000/ })
+    .waitFor({ timeout: 60_000 });
+  await shot('withinAStep');
+  await monitorButton('Stop').click();
+  await status('Stopped').waitFor({ timeout: 30_000 });
+  assert.match(await webview().locator('.progress strong').textContent(), /Step 0/);
+  await command('View: Close All Editors');
+}
+
 async function language() {
   const broken = join(workspace, 'broken.sparring.yaml');
   writeFileSync(broken, readFileSync(file, 'utf8').replace('epsilon: 0.3', 'epsilonn: 0.3'));
@@ -336,6 +357,7 @@ try {
     report,
     openLine,
     stopAndResume,
+    withinAStep,
     language,
     ...networkParts({ drive, shot, done, workspace, file }),
     looks,

@@ -15,6 +15,7 @@ import {
   startWorker,
   stopWorker,
   WORKER_LOG,
+  workerStatus,
 } from '../../src/editor/workerClient';
 import { WORKER_PROTOCOL } from '../../src/protocol/worker';
 import { runFile } from '../../src/records/runFolder';
@@ -34,12 +35,16 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
 test('a worker is found through its folder and asked to stop exactly once', () =>
   inFolder(async (folder) => {
     let stops = 0;
+    const status = {
+      ...{ protocol: WORKER_PROTOCOL, runId: 'x', step: 1, steps: 2 },
+      progress: { step: 2, micro: 1, micros: 4, attack: { done: 3, of: 10 } },
+    };
     let heard: () => void = () => undefined;
     const stopped = new Promise<void>((resolve) => {
       heard = resolve;
     });
     const server = await serve(folder, {
-      status: () => ({ protocol: WORKER_PROTOCOL, runId: 'x', step: 1, steps: 2 }),
+      status: () => status,
       stop: () => {
         stops++;
         heard();
@@ -47,10 +52,12 @@ test('a worker is found through its folder and asked to stop exactly once', () =
       },
     });
     assert.equal(await isListening(folder), true);
+    assert.deepEqual(await workerStatus(folder), status);
     assert.equal(await stopWorker(folder), 'asked');
     await stopped;
     server.close();
     assert.equal(stops, 1);
+    assert.equal(await workerStatus(folder), undefined);
     assert.equal(await isListening(folder), false);
     assert.equal(readAddress(folder), undefined);
   }));
