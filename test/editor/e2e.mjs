@@ -218,7 +218,7 @@ async function withinAStep() {
   shorten(file, 2, false);
   const experiment = parse(readFileSync(file, 'utf8'));
   // far longer than anybody here waits
-  experiment.attack.iterations = 100_000;
+  experiment.attack.iterations = 10_000;
   writeFileSync(file, stringify(experiment));
   await page
     .getByRole('treeitem', { name: /cat\.sparring\.yaml/ })
@@ -226,7 +226,7 @@ async function withinAStep() {
     .dblclick();
   await command('Sparring: Start Training');
   await webview()
-    .locator('.activity', { hasText: /In step 1: attack iteration \d+ of 100000/ })
+    .locator('.activity', { hasText: /In step 1: attack iteration \d+ of 10000/ })
     .waitFor({ timeout: 60_000 });
   await shot('withinAStep');
   await monitorButton('Stop').click();
