@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { hasFused, type PackedKind, type PackedWeight, packedMatMul } from '../tensor/fused';
+import {
+  hasFused,
+  PACKED_BLOCK,
+  PACKED_WIDE,
+  type PackedKind,
+  type PackedWeight,
+  packedMatMul,
+  scaledTogether,
+} from '../tensor/fused';
 import { encodeFloats } from './encodeFloats';
 import { decodeFloats } from './safetensors';
 
@@ -28,9 +36,6 @@ export const isInJavaScript = (matrix: Packed): matrix is PackedValues => matrix
 
 const BITS: { readonly [kind in PackedKind]: number } = { bfloat16: 16, float16: 16, int8: 8, nf4: 4 };
 const FLOATS = { bfloat16: 'BF16', float16: 'F16' } as const;
-const BLOCK = 64;
-/** Rows that lie side by side on the engine: native/src/compute/packed.h. */
-const PANEL = 32;
 /** From here on numbers would be rounded to infinite ones. */
 export const TOO_LARGE_FOR_FLOAT16 = 65520;
 /** Quantiles of the normal distribution, scaled to -1..1, with an exact 0. */
@@ -50,10 +55,10 @@ export function pack(values: Float32Array, outputs: number, inputs: number, kind
   const form = { kind, outputs, inputs };
   if (kind === 'bfloat16' || kind === 'float16')
     return { ...form, codes: encodeFloats(values, FLOATS[kind]), scales: new Float32Array(0) };
-  const scales = new Float32Array(Math.ceil(values.length / BLOCK));
+  const scales = new Float32Array(Math.ceil(values.length / PACKED_BLOCK));
   const codes = new Uint8Array(Math.ceil((values.length * BITS[kind]) / 8));
   for (let block = 0; block < scales.length; block++) {
-    const [from, to] = [block * BLOCK, Math.min((block + 1) * BLOCK, values.length)];
+    const [from, to] = [block * PACKED_BLOCK, Math.min((block + 1) * PACKED_BLOCK, values.length)];
     let most = 0;
     for (let i = from; i < to; i++) most = Math.max(most, Math.abs(values[i] as number));
     scales[block] = kind === 'nf4' ? most : most / 127;
@@ -75,7 +80,7 @@ export function unpack({ kind, outputs, inputs, codes, scales }: PackedValues): 
   const values = new Float32Array(outputs * inputs);
   const table = new Float32Array(16);
   for (let block = 0; block < scales.length; block++) {
-    const [from, to] = [block * BLOCK, Math.min((block + 1) * BLOCK, values.length)];
+    const [from, to] = [block * PACKED_BLOCK, Math.min((block + 1) * PACKED_BLOCK, values.length)];
     const scale = scales[block] as number;
     if (kind === 'int8') {
       for (let i = from; i < to; i++) values[i] = ((codes[i] as number) - 128) * scale;
@@ -96,12 +101,12 @@ export function ontoEngine(matrix: PackedValues): Packed {
   if (!hasFused()) return matrix;
   const codes = tf.tidy(() => {
     const words = wordsOf(matrix);
-    const panels = Math.ceil(matrix.outputs / PANEL);
+    const panels = Math.ceil(matrix.outputs / PACKED_WIDE);
     const whole = tf.pad(words, [
-      [0, panels * PANEL - matrix.outputs],
+      [0, panels * PACKED_WIDE - matrix.outputs],
       [0, 0],
     ]);
-    return tf.reshape(tf.transpose(tf.reshape(whole, [panels, PANEL, -1]), [0, 2, 1]), [-1]) as tf.Tensor1D;
+    return tf.reshape(tf.transpose(tf.reshape(whole, [panels, PACKED_WIDE, -1]), [0, 2, 1]), [-1]) as tf.Tensor1D;
   });
   return { ...matrix, codes, scales: tf.tensor1d(scalesOf(matrix)) };
 }
@@ -128,15 +133,14 @@ function wordsOf({ kind, outputs, inputs, codes }: PackedValues): tf.Tensor2D {
 function scalesOf({ kind, outputs, inputs, scales }: PackedValues): Float32Array {
   if (scales.length === 0) return scales;
   const book = kind === 'nf4' ? NF4 : [];
-  let together = BLOCK;
-  while (inputs % together !== 0) together /= 2;
+  const together = scaledTogether(inputs);
   const pieces = inputs / together;
-  const numbers = new Float32Array(book.length + Math.ceil(outputs / PANEL) * PANEL * pieces);
+  const numbers = new Float32Array(book.length + Math.ceil(outputs / PACKED_WIDE) * PACKED_WIDE * pieces);
   numbers.set(book);
   for (let row = 0; row < outputs; row++)
     for (let piece = 0; piece < pieces; piece++) {
-      const at = (Math.floor(row / PANEL) * pieces + piece) * PANEL + (row % PANEL);
-      numbers[book.length + at] = scales[Math.floor((row * inputs + piece * together) / BLOCK)] as number;
+      const at = (Math.floor(row / PACKED_WIDE) * pieces + piece) * PACKED_WIDE + (row % PACKED_WIDE);
+      numbers[book.length + at] = scales[Math.floor((row * inputs + piece * together) / PACKED_BLOCK)] as number;
     }
   return numbers;
 }
@@ -164,7 +168,7 @@ export function multiplyPacked(x: tf.Tensor2D, matrix: Packed): tf.Tensor2D {
 
 /** Bytes that a matrix of so many numbers takes. */
 export function packedBytes(count: number, kind: PackedKind): number {
-  const blocks = BITS[kind] < 16 ? Math.ceil(count / BLOCK) : 0;
+  const blocks = BITS[kind] < 16 ? Math.ceil(count / PACKED_BLOCK) : 0;
   return Math.ceil((count * BITS[kind]) / 8) + 4 * blocks;
 }
 

@@ -83,6 +83,17 @@ export const addMatMul = (start: Tensor2D, a: Tensor2D, b: Tensor2D): Tensor2D =
 const PACKED_KINDS = ['bfloat16', 'float16', 'int8', 'nf4'] as const;
 export type PackedKind = (typeof PACKED_KINDS)[number];
 
+/** Outputs that lie side by side, and numbers that share a scale in a file: native/src/compute/packed.h. */
+export const PACKED_WIDE = 32;
+export const PACKED_BLOCK = 64;
+
+/** Inputs that share a scale in every row: a block, or fewer where rows are no whole blocks. */
+export function scaledTogether(inputs: number): number {
+  let each = PACKED_BLOCK;
+  while (inputs % each !== 0) each /= 2;
+  return each;
+}
+
 /** A matrix [out, in] in fewer bits, which the engine multiplies by without ever making all of it. */
 export interface PackedWeight {
   kind: PackedKind;

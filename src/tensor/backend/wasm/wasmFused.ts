@@ -1,6 +1,12 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
-import { type FUSED_KERNELS, type FusedAttributes, registerFusedGradients } from '../../fused';
+import {
+  type FUSED_KERNELS,
+  type FusedAttributes,
+  PACKED_WIDE,
+  registerFusedGradients,
+  scaledTogether,
+} from '../../fused';
 import { attention, heads, nextToken, softmax } from './wasmAttention';
 import type { WasmCompute, Work } from './wasmCompute';
 import { alike, type Call, type FusedOp, like, same, shapeOf, sizeOf } from './wasmFusedOp';
@@ -79,15 +85,13 @@ const matMul: FusedOp = {
   },
 };
 
-/** Of a matrix in fewer bits, in the order of native/src/compute/packed.h: numbers in four bytes, numbers that share a scale, scales before. */
+/** Of a matrix in fewer bits, in the order of native/src/compute/packed.h: numbers in four bytes, whether they have scales, numbers before those. */
 const PACKED = [
-  { eachWord: 2, block: 0, book: 0 },
-  { eachWord: 2, block: 0, book: 0 },
-  { eachWord: 4, block: 64, book: 0 },
-  { eachWord: 8, block: 64, book: 16 },
+  { eachWord: 2, scaled: false, book: 0 },
+  { eachWord: 2, scaled: false, book: 0 },
+  { eachWord: 4, scaled: true, book: 0 },
+  { eachWord: 8, scaled: true, book: 16 },
 ];
-/** Its outputs that lie side by side. */
-const PACKED_WIDE = 32;
 
 /** What is wrong with a matrix in fewer bits, sizes of whose op begin with its kind, outputs and inputs. */
 function packedMisfit(call: Call): string | undefined {
@@ -95,9 +99,7 @@ function packedMisfit(call: Call): string | undefined {
   const form = PACKED[kind];
   if (!form) return 'knows no such kind';
   const wide = Math.ceil(outputs / PACKED_WIDE) * PACKED_WIDE;
-  let together = form.block;
-  while (inputs % together > 0) together /= 2;
-  const scales = form.block === 0 ? 0 : form.book + (wide * inputs) / together;
+  const scales = form.scaled ? form.book + (wide * inputs) / scaledTogether(inputs) : 0;
   const codes = wide * Math.ceil(inputs / form.eachWord);
   const fits = same(shapeOf(call, 'codes'), [codes]) && same(shapeOf(call, 'scales'), [scales]);
   return fits ? undefined : 'was given codes or scales that do not fit';
