@@ -39,7 +39,7 @@ Options of model
 
   --help, --version
 
-Ctrl-C stops and leaves a run that resumes; a second Ctrl-C ends at once, from the last checkpoint on.
+Ctrl-C stops and leaves a run that resumes; a second Ctrl-C ends at once: the run then resumes from its last checkpoint.
 Exit codes: 0 done, 1 a problem, 2 wrong use, 130 stopped.`;
 
 export interface MachineFlags {

@@ -4,9 +4,11 @@ import { after, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import { embeddingAttack } from '../../src/attack/embedding';
 import { meanEmbeddingNorm } from '../../src/attack/forward';
+import { logProbsAt } from '../../src/attack/logProbsAt';
 import { runAttack } from '../../src/attack/runAttack';
 import { Random } from '../../src/base/random';
 import { makeBatch } from '../../src/data/batch';
+import { batchSize } from '../../src/data/batchSizes';
 import { encodeAdapter, loadAdapter, saveAdapter } from '../../src/model/adapter';
 import { decode, embed, logits } from '../../src/model/decoder';
 import { families } from '../../src/model/family';
@@ -162,17 +164,17 @@ function checkFamily(
     },
   );
 
+  const encoded = rows.map((row, i) => {
+    const start = targetStarts[i] as number;
+    return { ids: row, promptLength: start, userStart: 0, userEnd: start };
+  });
+
   check(`${name}: the sign attack's delta is PyTorch's`, async () => {
     const model = await opened();
     const adapter = loadAdapter(join(folder(), 'adapter'), model.config);
     const weights = mergeAdapter(model.config, model.weights, adapter);
     const embeddingNorm = await meanEmbeddingNorm(model.weights.embedding);
-    const batch = makeBatch(
-      rows.map((row, i) => {
-        const start = targetStarts[i] as number;
-        return { ids: row, promptLength: start, userStart: 0, userEnd: start };
-      }),
-    );
+    const batch = makeBatch(encoded);
     const options = { ...attackDefaults, ...familyGolden.attack };
     const target = { model, weights, embeddingNorm };
     const found = await runAttack(embeddingAttack, target, batch, options, new Random(1, 'attack'));
@@ -189,6 +191,21 @@ function checkFamily(
     batch.close();
     freeMerged(weights, model.weights);
     freeAdapter(adapter);
+  });
+
+  check(`${name}: rows that are padded to a size have the log-probabilities they have without`, async () => {
+    const model = await opened();
+    const needed = batchSize(encoded);
+    const sizes = [undefined, { length: needed.length + 5, targets: needed.targets + 3 }];
+    const found: number[][] = [];
+    for (const size of dependsOnLength(model.config.rope) ? [] : sizes) {
+      const batch = makeBatch(encoded, 'all', size);
+      const logProbs = await logProbsAt({ model, weights: model.weights }, batch);
+      found.push(Array.from(await logProbs.data()).slice(0, batch.rowOf.length));
+      logProbs.dispose();
+      batch.close();
+    }
+    if (found[0]) assert.ok(farthest(found[0], found[1] ?? []) < 2e-5);
   });
 
   check(`${name}: twelve greedy tokens, alone and as one batch, are PyTorch's`, async () => {

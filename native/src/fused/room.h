@@ -4,5 +4,5 @@
 
 // So many numbers of the calling thread's own, aligned as any vector is; what they were is lost with the next call. Kept as long as the thread, and
 // as large as it was ever asked for, since the same ops ask for the same again thousands of times: what asks keeps it small
-// (product::roomOf, tiles::roomOf).
+// (product::roomOf, panels::roomOfPacked, tiles::roomOf).
 float* room(Index count);
